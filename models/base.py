@@ -1,0 +1,300 @@
+"""The contract of a model, and the registry of all of them."""
+
+import functools
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+from torch import Tensor, nn
+
+import models
+from models.batch import MODALITIES, Batch
+from models.errors import MissingModalityError, ModelError, RegistryError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What a model says of a batch.
+
+    Parameters
+    ----------
+    prediction : Tensor, shape (B,)
+        Sentiment.
+    parts : dict
+        Disentangled representations for probes, part name (``"S"`` shared, ``"P"`` private,
+        ``"N"`` noise, ``"Z"`` unimodal) to modality to Tensor of shape (B, d). A part that a
+        model does not have is an absent key.
+    extras : dict of str to Tensor
+        What the model's own losses need besides.
+    """
+
+    prediction: Tensor
+    parts: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    extras: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """Named loss terms with the weights that make the total.
+
+    Parameters
+    ----------
+    terms : dict of str to Tensor
+        Scalars, unweighted.
+    weights : dict of str to float
+        One weight per term.
+
+    Raises
+    ------
+    ModelError
+        If the names of terms and weights differ.
+    """
+
+    terms: dict[str, Tensor]
+    weights: dict[str, float]
+
+    def __post_init__(self) -> None:
+        if self.terms.keys() != self.weights.keys() or not self.terms:
+            raise ModelError(
+                f"terms {sorted(self.terms)} and weights {sorted(self.weights)} must have the "
+                "same names, at least one"
+            )
+
+    @property
+    def total(self) -> Tensor:
+        """Weighted sum of the terms, a scalar Tensor."""
+        weighted = [self.weights[name] * term for name, term in self.terms.items()]
+        total = weighted[0]
+        for term in weighted[1:]:
+            total = total + term
+        return total
+
+
+class SentimentModel(nn.Module, ABC):
+    """A network from padded sequences to a sentiment score.
+
+    Parameters
+    ----------
+    config : object or None
+        An instance of the class's ``Config``; its defaults if None.
+    dimensions : mapping of str to int
+        Modality to feature width, as found in the data; at least one modality.
+
+    Attributes
+    ----------
+    name : str
+        Registered name.
+    Config : type
+        Frozen, keyword-only dataclass of hyper-parameters.
+
+    Raises
+    ------
+    ModelError
+        If a modality is unknown, none is given, or a width is not positive.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Any]]
+
+    def __init__(self, config: Any, dimensions: Mapping[str, int]) -> None:
+        super().__init__()
+        if config is not None and not isinstance(config, self.Config):
+            raise TypeError(
+                f"model {self.name!r} takes a {self.Config.__name__}, got {type(config).__name__}"
+            )
+        bad = {m: d for m, d in dimensions.items() if m not in MODALITIES or d < 1}
+        if bad or not dimensions:
+            raise ModelError(
+                f"model {self.name!r}: dimensions must map some of {list(MODALITIES)} to positive "
+                f"widths, got {dict(dimensions)}"
+            )
+        self.config = self.Config() if config is None else config
+        self.dimensions = {m: dimensions[m] for m in MODALITIES if m in dimensions}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        missing = [name for name in ("name", "Config") if not hasattr(cls, name)]
+        if missing:
+            raise TypeError(f"{cls.__name__} must define {', '.join(missing)} as class attributes")
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities the model was built for, in the order of ``MODALITIES``."""
+        return tuple(self.dimensions)
+
+    def require_modalities(self, batch: Batch) -> None:
+        """Refuse a batch that lacks one of the model's modalities.
+
+        Parameters
+        ----------
+        batch : Batch
+            What ``forward`` was given.
+
+        Raises
+        ------
+        MissingModalityError
+            Naming what is missing and what is there.
+        """
+        missing = [name for name in self.modalities if name not in batch.sequences]
+        if missing:
+            raise MissingModalityError(
+                f"model {self.name!r} was built for {list(self.modalities)}, the batch lacks "
+                f"{missing} and has {sorted(batch.sequences)}; build the model for the modalities "
+                "that the data has"
+            )
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Output:
+        """Predict.
+
+        Parameters
+        ----------
+        batch : Batch
+            B utterances.
+
+        Returns
+        -------
+        Output
+            With ``prediction`` of shape (B,).
+        """
+
+    @abstractmethod
+    def losses(self, batch: Batch, output: Output, progress: float) -> Losses:
+        """Compute every loss term.
+
+        Parameters
+        ----------
+        batch : Batch
+            What was predicted.
+        output : Output
+            What :meth:`forward` returned for it.
+        progress : float
+            Share of the planned training that is done, 0 to 1.
+
+        Returns
+        -------
+        Losses
+            Scalars with gradients.
+        """
+
+    def parameter_groups(self, learning_rate: float) -> Iterable[dict[str, Any]]:
+        """Split the parameters into optimiser groups.
+
+        Parameters
+        ----------
+        learning_rate : float
+            The run's base rate, > 0.
+
+        Returns
+        -------
+        iterable of dict
+            Keyword arguments of an optimiser's parameter groups; all parameters in one by default.
+        """
+        return [{"params": list(self.parameters()), "lr": learning_rate}]
+
+    def estimator_loss(self, batch: Batch, output: Output) -> Tensor | None:
+        """Loss of estimators that are stepped in an inner loop of their own.
+
+        Parameters
+        ----------
+        batch : Batch
+            The batch.
+        output : Output
+            What :meth:`forward` returned for it, detached.
+
+        Returns
+        -------
+        Tensor or None
+            None for a model without such estimators.
+        """
+        return None
+
+    def after_step(self, batch: Batch, output: Output, epoch: int) -> None:
+        """Update buffers after an optimiser step; does nothing by default.
+
+        Parameters
+        ----------
+        batch : Batch
+            The batch.
+        output : Output
+            What :meth:`forward` returned for it, detached.
+        epoch : int
+            Epochs done, from 0.
+        """
+
+
+ModelT = TypeVar("ModelT", bound=SentimentModel)
+_REGISTRY: dict[str, type[SentimentModel]] = {}
+
+
+def register(cls: type[ModelT]) -> type[ModelT]:
+    """Make a model known by its name; used as a class decorator.
+
+    Parameters
+    ----------
+    cls : type of SentimentModel
+        The class.
+
+    Returns
+    -------
+    type of SentimentModel
+        The same class.
+
+    Raises
+    ------
+    RegistryError
+        If another class has that name already.
+    """
+    taken = _REGISTRY.get(cls.name)
+    if taken is not None and taken.__qualname__ != cls.__qualname__:
+        raise RegistryError(
+            f"model name {cls.name!r} of {cls.__qualname__} is taken by "
+            f"{taken.__module__}.{taken.__qualname__}; choose another name"
+        )
+    _REGISTRY[cls.name] = cls
+    return cls
+
+
+@functools.cache
+def _import_all() -> None:
+    for module in pkgutil.iter_modules(models.__path__):
+        importlib.import_module(f"models.{module.name}")
+
+
+def get(name: str) -> type[SentimentModel]:
+    """Look a model up.
+
+    Parameters
+    ----------
+    name : str
+        Registered name.
+
+    Returns
+    -------
+    type of SentimentModel
+        The class.
+
+    Raises
+    ------
+    RegistryError
+        If nothing has that name; the message lists what there is.
+    """
+    _import_all()
+    if name not in _REGISTRY:
+        raise RegistryError(f"unknown model {name!r}; there are: {', '.join(sorted(_REGISTRY))}")
+    return _REGISTRY[name]
+
+
+def available() -> tuple[str, ...]:
+    """List the registered names.
+
+    Returns
+    -------
+    tuple of str
+        Sorted names of every model in this package.
+    """
+    _import_all()
+    return tuple(sorted(_REGISTRY))
