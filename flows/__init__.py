@@ -1,0 +1,1 @@
+"""Prefect flows: every task calls one function of :mod:`pipeline`."""

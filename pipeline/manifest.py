@@ -1,0 +1,63 @@
+"""Lists of records as JSON lines."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.atomic import write_text
+from pipeline.errors import StoreError
+
+RecordT = TypeVar("RecordT")
+
+
+def read_manifest(path: Path, kind: type[RecordT]) -> list[RecordT]:
+    """Read all records of a file.
+
+    Parameters
+    ----------
+    path : Path
+        JSON lines; a file that is not there holds no records.
+    kind : type
+        The record's dataclass.
+
+    Returns
+    -------
+    list
+        In the file's order.
+
+    Raises
+    ------
+    StoreError
+        If a line is not such a record; the message names file and line.
+    """
+    if not path.exists():
+        return []
+    adapter: TypeAdapter[RecordT] = TypeAdapter(kind)
+    records = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            records.append(adapter.validate_json(line))
+        except ValidationError as error:
+            raise StoreError(
+                f"{path}, line {number}: not a {kind.__name__} ({error.error_count()} errors, "
+                f"first: {error.errors()[0]['msg']}); delete the file and run ingest again"
+            ) from error
+    return records
+
+
+def write_manifest(path: Path, records: Iterable[Any]) -> None:
+    """Replace a file by these records, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    records : iterable of dataclass instances
+        What to write, one JSON object a line.
+    """
+    lines = [json.dumps(asdict(record), allow_nan=False) for record in records]
+    write_text(path, "".join(f"{line}\n" for line in lines))

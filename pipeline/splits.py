@@ -1,0 +1,123 @@
+"""Which utterances train, select and test: splits that keep a group together."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.atomic import write_text
+from pipeline.errors import DataError, StoreError
+from pipeline.records import Segment
+
+#: The names that a split must have, in the order of their use.
+SPLIT_NAMES = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Labelled segments by what they are for.
+
+    Parameters
+    ----------
+    train, valid, test : tuple of str
+        Segment ids, disjoint.
+    group_by : str
+        What is never divided between two splits: ``clip``.
+    source : str
+        ``given`` by the label file or ``made`` from a seed.
+    seed : int
+        Of a split that was made.
+
+    Raises
+    ------
+    DataError
+        If an id is in two splits.
+    """
+
+    train: tuple[str, ...]
+    valid: tuple[str, ...]
+    test: tuple[str, ...]
+    group_by: str = "clip"
+    source: str = "made"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        everything = self.train + self.valid + self.test
+        if len(set(everything)) != len(everything):
+            twice = next(name for name in everything if everything.count(name) > 1)
+            raise DataError(f"segment {twice!r} is in two splits")
+
+    def save(self, path: Path) -> None:
+        """Write as JSON, atomically.
+
+        Parameters
+        ----------
+        path : Path
+            Where to.
+        """
+        write_text(path, json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def load(cls, path: Path) -> "Split":
+        """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+
+        Returns
+        -------
+        Split
+            As saved.
+
+        Raises
+        ------
+        StoreError
+            If the file is not there or not a split.
+        """
+        try:
+            fields = json.loads(path.read_text())
+            ids = {name: tuple(fields.pop(name)) for name in SPLIT_NAMES}
+            return cls(**ids, **fields)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(f"{path}: not a split ({error}); run ingest again") from error
+
+
+def make_split(segments: Sequence[Segment], *, shares: Mapping[str, float], seed: int) -> Split:
+    """Divide labelled segments at random, keeping all of a clip together.
+
+    A clip's place depends on its id and the seed alone, so clips that are added later do not move
+    the others from one split to another.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        Unlabelled ones are left out.
+    shares : mapping of str to float
+        ``train``, ``valid`` and ``test`` to their share of the clips, positive, summing to 1.
+    seed : int
+        Any number.
+
+    Returns
+    -------
+    Split
+        With ``source`` ``made``.
+    """
+    chosen: dict[str, list[str]] = {name: [] for name in SPLIT_NAMES}
+    for segment in segments:
+        if segment.label is not None:
+            chosen[_place(segment.clip_id, shares, seed)].append(segment.id)
+    return Split(**{name: tuple(ids) for name, ids in chosen.items()}, seed=seed)
+
+
+def _place(clip_id: str, shares: Mapping[str, float], seed: int) -> str:
+    """Draw a split from a digest of clip and seed, a number in [0, 1)."""
+    drawn = int(hashlib.sha256(f"{seed}:{clip_id}".encode()).hexdigest()[:13], 16) / 16**13
+    edge = 0.0
+    for name in SPLIT_NAMES:
+        edge += shares[name]
+        if drawn < edge:
+            return name
+    return SPLIT_NAMES[-1]

@@ -1,0 +1,57 @@
+"""Where everything lies on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """The folder that holds what a project has made from its videos.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; made when something is written.
+    """
+
+    root: Path
+
+    @property
+    def clips(self) -> Path:
+        """Manifest of :class:`~pipeline.records.Clip`."""
+        return self.root / "clips.jsonl"
+
+    @property
+    def transcripts(self) -> Path:
+        """Manifest of :class:`~pipeline.records.Transcript`."""
+        return self.root / "transcripts.jsonl"
+
+    @property
+    def segments(self) -> Path:
+        """Manifest of :class:`~pipeline.records.Segment`."""
+        return self.root / "segments.jsonl"
+
+    @property
+    def failures(self) -> Path:
+        """Manifest of :class:`~pipeline.records.Failure`."""
+        return self.root / "failures.jsonl"
+
+    @property
+    def split(self) -> Path:
+        """The :class:`~pipeline.splits.Split` in use, JSON."""
+        return self.root / "split.json"
+
+    @property
+    def features(self) -> Path:
+        """Root of the feature store, unless the configuration names another."""
+        return self.root / "features"
+
+    @property
+    def packed(self) -> Path:
+        """Folder of packed data sets."""
+        return self.root / "packed"
+
+    @property
+    def runs(self) -> Path:
+        """Folder of runs, one folder each."""
+        return self.root / "runs"
