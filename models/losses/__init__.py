@@ -1,0 +1,1 @@
+"""Loss terms, one pure function a module."""

@@ -1,0 +1,110 @@
+"""The small networks of MInD between the backbones and its losses."""
+
+import torch
+from torch import Tensor, nn
+
+
+def code_encoder(*, width: int, dropout: float) -> nn.Sequential:
+    """Build a shared or private encoder E.
+
+    Parameters
+    ----------
+    width : int
+        Width d of its input and output.
+    dropout : float
+        Dropout before the second linear map.
+
+    Returns
+    -------
+    nn.Sequential
+        From (B, d) to (B, d).
+    """
+    return nn.Sequential(
+        nn.Linear(width, width),
+        nn.GELU(),
+        nn.LayerNorm(width),
+        nn.Dropout(dropout),
+        nn.Linear(width, width),
+        nn.GELU(),
+    )
+
+
+def decoder(*, source: int, hidden: int, target: int) -> nn.Sequential:
+    """Build a reconstruction decoder D_R or a cyclic decoder D_C.
+
+    Parameters
+    ----------
+    source, hidden, target : int
+        Widths of its input, its hidden layer and its output.
+
+    Returns
+    -------
+    nn.Sequential
+        From (B, source) to (B, target).
+    """
+    return nn.Sequential(nn.Linear(source, hidden), nn.GELU(), nn.Linear(hidden, target))
+
+
+def regressor(*, source: int, hidden: int, dropout: float) -> nn.Sequential:
+    """Build the classifier G or the noise classifier G_N, with one output for a score.
+
+    Parameters
+    ----------
+    source, hidden : int
+        Widths of its input and its hidden layer.
+    dropout : float
+        Dropout before the activation.
+
+    Returns
+    -------
+    nn.Sequential
+        From (B, source) to (B,).
+    """
+    return nn.Sequential(
+        nn.Linear(source, hidden),
+        nn.Dropout(dropout),
+        nn.GELU(),
+        nn.Linear(hidden, 1),
+        nn.Flatten(0),
+    )
+
+
+class StatisticsNetwork(nn.Module):
+    """Statistics network T of a mutual information estimate: two hidden layers on x and z.
+
+    Parameters
+    ----------
+    x_width, z_width : int
+        Widths of its inputs.
+    hidden : int
+        Width of both hidden layers.
+    """
+
+    def __init__(self, *, x_width: int, z_width: int, hidden: int) -> None:
+        super().__init__()
+        self.network = nn.Sequential(
+            nn.Linear(x_width + z_width, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 1),
+            nn.Flatten(0),
+        )
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """Score pairs.
+
+        Parameters
+        ----------
+        x : Tensor, shape (B, x_width)
+            What a code was made from.
+        z : Tensor, shape (B, z_width)
+            The code.
+
+        Returns
+        -------
+        Tensor, shape (B,)
+            Scores, higher for pairs that belong together.
+        """
+        scores: Tensor = self.network(torch.cat([x, z], dim=1))
+        return scores
