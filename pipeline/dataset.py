@@ -141,6 +141,35 @@ class PackedDataset:
             modalities=moved, labels=self.labels.to(device), ids=self.ids, digest=self.digest
         )
 
+    def select(self, names: Mapping[str, tuple[str, ...]]) -> Self:
+        """Keep some modalities; one that is not there becomes one that no utterance has.
+
+        Parameters
+        ----------
+        names : mapping of str to tuple of str
+            Modality to column names, which are used only where the modality is not there.
+
+        Returns
+        -------
+        PackedDataset
+            With exactly these modalities, in the order of ``MODALITIES``.
+        """
+        chosen = {
+            name: self.modalities.get(name) or self._missing(names[name])
+            for name in MODALITIES
+            if name in names
+        }
+        return type(self)(modalities=chosen, labels=self.labels, ids=self.ids, digest=self.digest)
+
+    def _missing(self, names: tuple[str, ...]) -> Ragged:
+        device = self.labels.device
+        return Ragged(
+            values=torch.zeros(0, len(names), device=device),
+            valid=torch.zeros(0, dtype=torch.bool, device=device),
+            offsets=torch.zeros(len(self) + 1, dtype=torch.int64, device=device),
+            names=names,
+        )
+
     def batch(self, index: Tensor, normaliser: Normaliser) -> Batch:
         """Gather some utterances, standardised and padded to the longest.
 
@@ -217,16 +246,12 @@ class PackedDataset:
                     for modality, names in header["names"].items()
                 }
                 labels = stored.get_tensor("labels")
-        except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
+                ids, digest = tuple(header["ids"]), header["digest"]
+        except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
             raise StoreError(
                 f"{path}: not a packed data set ({error}); delete it and train again"
             ) from error
-        return cls(
-            modalities=modalities,
-            labels=labels,
-            ids=tuple(header["ids"]),
-            digest=header["digest"],
-        )
+        return cls(modalities=modalities, labels=labels, ids=ids, digest=digest)
 
     @classmethod
     def pack(cls, examples: Sequence[Example], digest: str) -> Self:

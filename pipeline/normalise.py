@@ -42,15 +42,12 @@ class Normaliser:
         """
         mean, scale = {}, {}
         for modality, values in rows.items():
-            exact = values.double()
-            width = values.shape[1]
-            centre = exact.mean(0) if len(exact) else torch.zeros(width, dtype=torch.float64)
-            spread = (
-                exact.std(0, correction=0)
-                if len(exact)
-                else torch.zeros(width, dtype=torch.float64)
-            )
-            varies = spread > 1e-6 * (1 + centre.abs())
+            exact = _finite(values).double()
+            if not len(exact):
+                exact = exact.new_zeros(1, values.shape[1])
+            centre, spread = exact.mean(0), exact.std(0, correction=0)
+            # relative to the values themselves, so that no unit makes a feature vanish
+            varies = (spread > 1e-6 * centre.abs()) & (spread > torch.finfo(torch.float32).tiny)
             mean[modality] = centre.float()
             scale[modality] = torch.where(varies, spread, 1.0).float()
         return cls(mean=mean, scale=scale)
@@ -70,7 +67,10 @@ class Normaliser:
         Tensor
             Within plus and minus ``LIMIT``, not finite ones as 0.
         """
-        clean = torch.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
         mean = self.mean[modality].to(values.device)
         scale = self.scale[modality].to(values.device)
-        return ((clean - mean) / scale).clamp(-LIMIT, LIMIT)
+        return ((_finite(values) - mean) / scale).clamp(-LIMIT, LIMIT)
+
+
+def _finite(values: Tensor) -> Tensor:
+    return torch.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)

@@ -73,18 +73,37 @@ class Transcript:
         Whose words.
     path : str
         The file they were read from.
+    digest : str
+        Of that file's bytes.
     words : tuple of Word
         In time order.
     """
 
     clip_id: str
     path: str
+    digest: str
     words: tuple[Word, ...]
 
     def __post_init__(self) -> None:
         starts = [word.start for word in self.words]
         if starts != sorted(starts):
             raise ValueError(f"transcript {self.path!r}: words are not in time order")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechSpans:
+    """Where somebody speaks in a clip.
+
+    Parameters
+    ----------
+    clip_id : str
+        Of which clip.
+    spans : tuple of (start, end)
+        Seconds from the start of the clip, in time order.
+    """
+
+    clip_id: str
+    spans: tuple[tuple[Seconds, Seconds], ...]
 
 
 @dataclass(frozen=True, kw_only=True)

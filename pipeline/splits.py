@@ -5,13 +5,48 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pipeline.atomic import write_text
-from pipeline.errors import DataError, StoreError
+from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.records import Segment
 
 #: The names that a split must have, in the order of their use.
 SPLIT_NAMES = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """How labelled clips are divided where the label file does not say.
+
+    Parameters
+    ----------
+    train, valid, test : float
+        Shares of the clips, each positive, summing to 1.
+    seed : int
+        Another seed, another division.
+
+    Raises
+    ------
+    ConfigError
+        If the shares are not positive or do not sum to 1.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    train: float = 0.7
+    valid: float = 0.15
+    test: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.shares.values()) <= 0 or abs(sum(self.shares.values()) - 1) > 1e-9:
+            raise ConfigError(f"split: shares {self.shares} must be positive and sum to 1")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Split name to share."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +114,8 @@ class Split:
         """
         try:
             fields = json.loads(path.read_text())
-            ids = {name: tuple(fields.pop(name)) for name in SPLIT_NAMES}
-            return cls(**ids, **fields)
+            fields |= {name: tuple(fields[name]) for name in SPLIT_NAMES}
+            return cls(**fields)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{path}: not a split ({error}); run ingest again") from error
 
@@ -109,7 +144,8 @@ def make_split(segments: Sequence[Segment], *, shares: Mapping[str, float], seed
     for segment in segments:
         if segment.label is not None:
             chosen[_place(segment.clip_id, shares, seed)].append(segment.id)
-    return Split(**{name: tuple(ids) for name, ids in chosen.items()}, seed=seed)
+    train, valid, test = (tuple(chosen[name]) for name in SPLIT_NAMES)
+    return Split(train=train, valid=valid, test=test, seed=seed)
 
 
 def _place(clip_id: str, shares: Mapping[str, float], seed: int) -> str:

@@ -27,6 +27,11 @@ class Workspace:
         return self.root / "transcripts.jsonl"
 
     @property
+    def speech(self) -> Path:
+        """Manifest of :class:`~pipeline.records.SpeechSpans`."""
+        return self.root / "speech.jsonl"
+
+    @property
     def segments(self) -> Path:
         """Manifest of :class:`~pipeline.records.Segment`."""
         return self.root / "segments.jsonl"

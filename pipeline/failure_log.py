@@ -1,0 +1,43 @@
+"""Failures gathered while the rest of a batch goes on."""
+
+from extractors.errors import ExtractorError
+from pipeline.errors import PipelineError
+from pipeline.records import Failure
+
+
+class FailureLog:
+    """Turns errors about single items into records.
+
+    Attributes
+    ----------
+    failures : list of Failure
+        What was recorded, in order.
+    """
+
+    def __init__(self) -> None:
+        self.failures: list[Failure] = []
+
+    def record(
+        self,
+        error: ExtractorError | PipelineError,
+        *,
+        item: str,
+        step: str,
+        clip_id: str | None = None,
+    ) -> None:
+        """Write an error down.
+
+        Parameters
+        ----------
+        error : ExtractorError or PipelineError
+            What was raised; its code and message are kept.
+        item : str
+            What failed: a file's path, or a row of a file.
+        step : str
+            During which step.
+        clip_id : str, optional
+            The clip, where there is one.
+        """
+        self.failures.append(
+            Failure(item=item, step=step, code=error.code, detail=str(error), clip_id=clip_id)
+        )

@@ -1,0 +1,244 @@
+"""From a folder to clips, transcripts, utterances and a split."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from extractors.errors import ExtractorError
+from extractors.media import probe
+from pipeline.errors import SourceError
+from pipeline.failure_log import FailureLog
+from pipeline.fingerprint import file_digest
+from pipeline.labels import find_labels
+from pipeline.manifest import read_manifest, write_manifest
+from pipeline.records import Clip, Failure, Segment, Transcript
+from pipeline.segments import SegmentConfig
+from pipeline.speech_finder import SpeechFinder
+from pipeline.splits import Split, SplitConfig
+from pipeline.transcripts import find_transcript, load_words
+from pipeline.utterances import Cutter, divide, make_segments
+from pipeline.workspace import Workspace
+
+#: What is taken for a clip; everything else in a folder is left alone.
+MEDIA_SUFFIXES = frozenset(
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".wmv",
+        ".flv",
+        ".mpg",
+        ".mpeg",
+        ".ts",
+        ".mts",
+        ".3gp",
+        ".ogv",
+        ".wav",
+        ".flac",
+        ".mp3",
+        ".m4a",
+        ".aac",
+        ".ogg",
+        ".opus",
+        ".wma",
+    ]
+)
+#: Sampling rate of the voice activity detector, Hz.
+SPEECH_RATE = 16_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestReport:
+    """What a folder holds.
+
+    Parameters
+    ----------
+    clips : tuple of Clip
+        Readable clips, each content once.
+    transcripts : tuple of Transcript
+        Of those that have one.
+    segments : tuple of Segment
+        Utterances, labelled and not.
+    split : Split
+        Of the labelled ones.
+    failures : tuple of Failure
+        What could not be used, and why.
+    """
+
+    clips: tuple[Clip, ...]
+    transcripts: tuple[Transcript, ...]
+    segments: tuple[Segment, ...]
+    split: Split
+    failures: tuple[Failure, ...]
+
+
+def ingest(
+    *,
+    folder: Path,
+    workspace: Workspace,
+    segments: SegmentConfig,
+    split: SplitConfig,
+    on_file: Callable[[Path], None] = lambda path: None,
+) -> IngestReport:
+    """Find the clips of a folder and everything beside them, and write it down.
+
+    The manifests then describe this folder; features of other clips stay in the store. A file
+    whose size and time have not changed is not read again.
+
+    Parameters
+    ----------
+    folder : Path
+        Searched with all its subfolders.
+    workspace : Workspace
+        Where the manifests are written.
+    segments : SegmentConfig
+        How utterances without labels are cut.
+    split : SplitConfig
+        How labelled clips are divided where the label file does not say.
+    on_file : callable, optional
+        Told of every media file before it is read.
+
+    Returns
+    -------
+    IngestReport
+        Also written to the workspace.
+
+    Raises
+    ------
+    SourceError
+        If the folder is not there, or holds no media file at all.
+    """
+    paths = list(_media_files(folder))
+    log = FailureLog()
+    seen = _find_clips(paths, workspace, log, on_file)
+    clips = list({clip.id: clip for _, clip in reversed(seen)}.values())[::-1]
+    speech = SpeechFinder(workspace)
+    transcripts = _find_transcripts(clips, workspace, log, speech)
+    labels = find_labels(folder=folder, seen=seen, log=log)
+    cutter = Cutter(config=segments, speech=speech, log=log)
+    made = make_segments(clips=clips, transcripts=transcripts, labels=labels, cut=cutter)
+    report = IngestReport(
+        clips=tuple(clips),
+        transcripts=tuple(transcripts.values()),
+        segments=tuple(made),
+        split=divide(segments=made, labels=labels, config=split),
+        failures=tuple(log.failures),
+    )
+    _write(report, workspace, speech)
+    return report
+
+
+def _media_files(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise SourceError(
+            f"{folder}: no such folder; name the folder that holds your videos",
+            code="missing_folder",
+        )
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in MEDIA_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+    if not paths:
+        raise SourceError(
+            f"{folder}: holds no media file ({', '.join(sorted(MEDIA_SUFFIXES))})",
+            code="empty_folder",
+        )
+    return iter(paths)
+
+
+def _find_clips(
+    paths: list[Path], workspace: Workspace, log: FailureLog, on_file: Callable[[Path], None]
+) -> list[tuple[Path, Clip]]:
+    """Every readable path with its clip; two paths of one content share the first's clip."""
+    known = {clip.path: clip for clip in read_manifest(workspace.clips, Clip)}
+    by_content: dict[str, Clip] = {}
+    seen = []
+    for path in paths:
+        on_file(path)
+        try:
+            clip = _describe(path, known.get(str(path)))
+        except (ExtractorError, SourceError) as error:
+            log.record(error, item=_printable(path), step="ingest")
+            continue
+        first = by_content.setdefault(clip.id, clip)
+        if first is not clip:
+            same = SourceError(
+                f"{path}: has the same bytes as {first.path}, which is used instead",
+                code="duplicate",
+            )
+            log.record(same, item=str(path), step="ingest", clip_id=first.id)
+        seen.append((path, first))
+    return seen
+
+
+def _describe(path: Path, known: Clip | None) -> Clip:
+    if _printable(path) != str(path):
+        raise SourceError(
+            f"{_printable(path)}: its name is not UTF-8; rename the file", code="bad_name"
+        )
+    status = path.stat()
+    unchanged = (status.st_size, status.st_mtime_ns)
+    if known is not None and (known.size, known.modified_ns) == unchanged:
+        return known
+    info = probe(path)
+    return Clip(
+        id=file_digest(path),
+        path=str(path),
+        duration=info.duration,
+        fps=info.fps,
+        sample_rate=info.sample_rate,
+        size=status.st_size,
+        modified_ns=status.st_mtime_ns,
+    )
+
+
+def _printable(path: Path) -> str:
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def _find_transcripts(
+    clips: list[Clip], workspace: Workspace, log: FailureLog, speech: SpeechFinder
+) -> dict[str, Transcript]:
+    known = {
+        (transcript.clip_id, transcript.path, transcript.digest): transcript
+        for transcript in read_manifest(workspace.transcripts, Transcript)
+    }
+    transcripts = {}
+    for clip in clips:
+        try:
+            transcripts[clip.id] = _transcribe(clip, known, speech)
+        except (ExtractorError, SourceError) as error:
+            log.record(error, item=clip.path, step="transcript", clip_id=clip.id)
+    return transcripts
+
+
+def _transcribe(
+    clip: Clip, known: dict[tuple[str, str, str], Transcript], speech: SpeechFinder
+) -> Transcript:
+    path = find_transcript(Path(clip.path))
+    if path is None:
+        raise SourceError(
+            f"{clip.path}: has no transcript; put a .srt, .vtt or .txt file of the same name "
+            "beside it. Its sound and pictures are used all the same",
+            code="no_transcript",
+        )
+    digest = file_digest(path)
+    if (clip.id, str(path), digest) in known:
+        return known[clip.id, str(path), digest]
+    words = load_words(path, duration=clip.duration, speech=lambda: speech.spans(clip))
+    return Transcript(clip_id=clip.id, path=str(path), digest=digest, words=words)
+
+
+def _write(report: IngestReport, workspace: Workspace, speech: SpeechFinder) -> None:
+    write_manifest(workspace.clips, report.clips)
+    write_manifest(workspace.transcripts, report.transcripts)
+    speech.save()
+    write_manifest(workspace.segments, report.segments)
+    report.split.save(workspace.split)
+    write_manifest(workspace.failures, report.failures)

@@ -1,0 +1,275 @@
+"""The feature store: what was extracted once is never extracted again."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import fsspec
+import numpy as np
+from fsspec.implementations.local import LocalFileSystem
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from extractors.base import Extractor
+from extractors.sequence import FeatureSequence
+from pipeline.atomic import write_bytes
+from pipeline.errors import StoreError
+from pipeline.fingerprint import settings_digest
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureKey:
+    """What decides the values of a feature sequence.
+
+    Parameters
+    ----------
+    extractor : str
+        Registered name.
+    settings : str
+        Digest of the extractor's :func:`describe_extractor`.
+    clip_id : str
+        Digest of the clip's bytes.
+    words : str
+        Digest of the clip's words for an extractor that reads them, otherwise empty.
+    """
+
+    extractor: str
+    settings: str
+    clip_id: str
+    words: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where it lies below the store's root."""
+        name = f"{self.clip_id}-{self.words[:16]}" if self.words else self.clip_id
+        return f"{self.extractor}/{self.settings[:16]}/{name}{SUFFIX}"
+
+
+class StoredFile(NamedTuple):
+    """One file of the store.
+
+    Attributes
+    ----------
+    path : str
+        Below the store's root.
+    size : int
+        Bytes.
+    """
+
+    path: str
+    size: int
+
+
+def describe_extractor(extractor: Extractor) -> dict[str, Any]:
+    """Everything that decides an extractor's values, apart from the clip.
+
+    Parameters
+    ----------
+    extractor : Extractor
+        Configured.
+
+    Returns
+    -------
+    dict
+        Name, version, settings, digest of the weights, versions of the libraries.
+    """
+    return {
+        "extractor": extractor.name,
+        "version": extractor.version,
+        "settings": asdict(extractor.config),
+        "weights": extractor.weights_digest(),
+        "libraries": {name: version(name) for name in sorted(extractor.libraries)},
+    }
+
+
+class FeatureStore:
+    """Feature sequences as safetensors files, one a clip and extractor.
+
+    A file that is there is whole: local files are written aside and renamed, objects of a bucket
+    appear when their upload ends.
+
+    Parameters
+    ----------
+    root : Path or str
+        A folder or an fsspec URL.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = str(root)
+        self._files, self._base = fsspec.core.url_to_fs(self.root)
+
+    def __contains__(self, key: FeatureKey) -> bool:
+        return bool(self._files.exists(self._at(key.path)))
+
+    def put(self, key: FeatureKey, sequence: FeatureSequence) -> None:
+        """Store a sequence.
+
+        Parameters
+        ----------
+        key : FeatureKey
+            What decides its values.
+        sequence : FeatureSequence
+            The values.
+        """
+        arrays: dict[str, Any] = {
+            "values": np.ascontiguousarray(sequence.values),
+            "times": np.ascontiguousarray(sequence.times),
+            "valid": np.ascontiguousarray(sequence.valid),
+        }
+        header = {"names": sequence.names, "digest": _digest(arrays, sequence.names)}
+        self._write(key.path, save(arrays, metadata={"winnow": json.dumps(header)}))
+
+    def get(self, key: FeatureKey) -> FeatureSequence:
+        """Read a sequence.
+
+        Parameters
+        ----------
+        key : FeatureKey
+            What was stored.
+
+        Returns
+        -------
+        FeatureSequence
+            As stored.
+
+        Raises
+        ------
+        StoreError
+            If it is not there, or damaged.
+        """
+        return self._read(key.path)
+
+    def note_extractor(self, extractor: Extractor) -> str:
+        """Say in ``extractor.json`` what a settings digest stands for.
+
+        Parameters
+        ----------
+        extractor : Extractor
+            Configured.
+
+        Returns
+        -------
+        str
+            The settings digest.
+        """
+        description = describe_extractor(extractor)
+        digest = settings_digest(description)
+        path = f"{extractor.name}/{digest[:16]}/extractor.json"
+        if not self._files.exists(self._at(path)):
+            self._write(path, json.dumps(description, indent=1).encode())
+        return digest
+
+    def files(self) -> Iterator[StoredFile]:
+        """List what is stored.
+
+        Yields
+        ------
+        StoredFile
+            In the order of their paths, descriptions and left-over temporary files included.
+        """
+        if not self._files.exists(self._base):
+            return
+        found = self._files.find(self._base, detail=True)
+        for path in sorted(found):
+            yield StoredFile(path.removeprefix(self._base).lstrip("/"), found[path]["size"])
+
+    def verify(self) -> list[str]:
+        """Read every sequence and compare it with its digest.
+
+        Returns
+        -------
+        list of str
+            One message for each damaged file.
+        """
+        problems = []
+        for stored in self.files():
+            if not _is_sequence(stored.path):
+                continue
+            try:
+                self._read(stored.path)
+            except StoreError as error:
+                problems.append(str(error))
+        return problems
+
+    def unreachable(self, keys: Iterable[FeatureKey]) -> list[StoredFile]:
+        """Find what no setting in use can reach.
+
+        Parameters
+        ----------
+        keys : iterable of FeatureKey
+            Every key in use.
+
+        Returns
+        -------
+        list of StoredFile
+            All other sequences, descriptions of settings without sequences in use, and temporary
+            files that a killed run left.
+        """
+        wanted = {key.path for key in keys}
+        folders = {path.rpartition("/")[0] for path in wanted}
+        wanted |= {f"{folder}/extractor.json" for folder in folders}
+        return [stored for stored in self.files() if stored.path not in wanted]
+
+    def remove(self, stored: Iterable[StoredFile]) -> None:
+        """Delete files.
+
+        Parameters
+        ----------
+        stored : iterable of StoredFile
+            From :meth:`unreachable`.
+        """
+        for entry in stored:
+            self._files.rm_file(self._at(entry.path))
+
+    def _at(self, path: str) -> str:
+        return f"{self._base}/{path}"
+
+    def _write(self, path: str, content: bytes) -> None:
+        if isinstance(self._files, LocalFileSystem):
+            write_bytes(Path(self._at(path)), content)
+        else:
+            self._files.pipe_file(self._at(path), content)
+
+    def _read(self, path: str) -> FeatureSequence:
+        try:
+            content = self._files.cat_file(self._at(path))
+            arrays = load(content)
+            header = _metadata(content)
+            names = tuple(header["names"])
+            if header["digest"] != _digest(arrays, names):
+                raise ValueError("its content does not have its digest")
+            return FeatureSequence(names=names, **arrays)
+        except FileNotFoundError as error:
+            raise StoreError(
+                f"{self.root}: {path} is not there; extract again", code="not_stored"
+            ) from error
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{self.root}: {path} is damaged ({error}); delete it and extract again"
+            ) from error
+
+
+def _is_sequence(path: str) -> bool:
+    return path.endswith(SUFFIX) and not path.rpartition("/")[2].startswith(".")
+
+
+def _digest(arrays: dict[str, Any], names: tuple[str, ...]) -> str:
+    digest = hashlib.sha256(json.dumps(names).encode())
+    for name in ("values", "times", "valid"):
+        digest.update(str(arrays[name].shape).encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
+
+
+def _metadata(content: bytes) -> dict[str, Any]:
+    """Read our entry of a safetensors header; the library reads it from files only."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    entry: dict[str, Any] = json.loads(header["__metadata__"]["winnow"])
+    return entry

@@ -1,0 +1,160 @@
+"""From clips, words and labels to utterances and their split."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from extractors.errors import ExtractorError
+from extractors.words import Word
+from pipeline.failure_log import FailureLog
+from pipeline.labels import Label
+from pipeline.records import Clip, Segment, Transcript
+from pipeline.segments import SegmentConfig, segment_speech, segment_words
+from pipeline.speech_finder import SpeechFinder
+from pipeline.splits import SPLIT_NAMES, Split, SplitConfig, make_split
+
+
+def make_segments(
+    *,
+    clips: Sequence[Clip],
+    transcripts: Mapping[str, Transcript],
+    labels: Sequence[tuple[Label, Clip]],
+    cut: "Cutter",
+) -> list[Segment]:
+    """Make utterances as labelled; of clips without a label, as cut from words or speech.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        All clips.
+    transcripts : mapping of str to Transcript
+        Clip id to its words, where there are any.
+    labels : sequence of (Label, Clip)
+        Rows of label files.
+    cut : Cutter
+        Cuts a clip without labels.
+
+    Returns
+    -------
+    list of Segment
+        In the order of the clips.
+    """
+    by_clip: dict[str, list[Label]] = {}
+    for row, clip in labels:
+        by_clip.setdefault(clip.id, []).append(row)
+    made = []
+    for clip in clips:
+        words = transcripts[clip.id].words if clip.id in transcripts else ()
+        if clip.id in by_clip:
+            made += [_labelled(clip, row, words) for row in by_clip[clip.id]]
+        else:
+            made += cut(clip, words)
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cutter:
+    """Cuts a clip that has no labels.
+
+    Parameters
+    ----------
+    config : SegmentConfig
+        Where an utterance ends.
+    speech : SpeechFinder
+        For clips without words.
+    log : FailureLog
+        Told if their sound cannot be decoded.
+    """
+
+    config: SegmentConfig
+    speech: SpeechFinder
+    log: FailureLog
+
+    def __call__(self, clip: Clip, words: Sequence[Word]) -> list[Segment]:
+        """Cut one clip.
+
+        Parameters
+        ----------
+        clip : Clip
+            The clip.
+        words : sequence of Word
+            Its words, none without a transcript.
+
+        Returns
+        -------
+        list of Segment
+            Without labels.
+        """
+        if words:
+            parts = segment_words(words=words, config=self.config)
+            return [_from_words(clip, part) for part in parts]
+        try:
+            spans = self.speech.spans(clip)
+        except ExtractorError as error:
+            self.log.record(error, item=clip.path, step="speech", clip_id=clip.id)
+            spans = ()
+        cut = segment_speech(spans=spans, duration=clip.duration, config=self.config)
+        return [_segment(clip, start, end, "") for start, end in cut]
+
+
+def _segment(
+    clip: Clip, start: float, end: float, text: str, label: float | None = None
+) -> Segment:
+    return Segment(
+        id=f"{clip.id[:16]}:{start:.3f}-{end:.3f}",
+        clip_id=clip.id,
+        start=start,
+        end=end,
+        text=text,
+        label=label,
+    )
+
+
+def _labelled(clip: Clip, row: Label, words: tuple[Word, ...]) -> Segment:
+    start = 0.0 if row.start is None else row.start
+    end = clip.duration if row.end is None else min(row.end, clip.duration)
+    inside = [w.text for w in words if start <= (w.start + w.end) / 2 < end]
+    return _segment(clip, start, end, row.text or " ".join(inside), row.label)
+
+
+def _from_words(clip: Clip, words: list[Word]) -> Segment:
+    # A word of no length still needs a span that holds its middle.
+    end = max(words[-1].end, words[0].start + 1e-3)
+    return _segment(clip, words[0].start, end, " ".join(word.text for word in words))
+
+
+def divide(
+    *, segments: Sequence[Segment], labels: Sequence[tuple[Label, Clip]], config: SplitConfig
+) -> Split:
+    """Divide labelled utterances as the label file says, and the rest by a draw.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        All utterances.
+    labels : sequence of (Label, Clip)
+        Rows of label files.
+    config : SplitConfig
+        For clips whose rows name no split.
+
+    Returns
+    -------
+    Split
+        With ``source`` ``given`` if any row names a split.
+    """
+    given = {clip.id: row.split for row, clip in labels if row.split}
+    drawn = make_split(
+        [segment for segment in segments if segment.clip_id not in given],
+        shares=config.shares,
+        seed=config.seed,
+    )
+    places: dict[str, list[str]] = {name: list(getattr(drawn, name)) for name in SPLIT_NAMES}
+    for segment in segments:
+        if segment.clip_id in given and segment.label is not None:
+            places[str(given[segment.clip_id])].append(segment.id)
+    return Split(
+        train=tuple(places["train"]),
+        valid=tuple(places["valid"]),
+        test=tuple(places["test"]),
+        source="given" if given else "made",
+        seed=config.seed,
+    )
