@@ -20,6 +20,7 @@ RIGID_POINTS = (
     *(10, 67, 297, 54, 284, 168, 6, 197, 195, 5),
     *(33, 133, 362, 263, 127, 356, 234, 454, 143, 372),
 )
+MILLIMETRES_PER_CENTIMETRE = 10.0
 # The template has y up and z towards the viewer; the camera frame y down and z away.
 TO_CAMERA_AXES = np.array([1.0, -1.0, -1.0])
 

@@ -3,14 +3,20 @@
 import numpy as np
 import numpy.typing as npt
 
-from extractors.face_geometry import TO_CAMERA_AXES, Camera, Landmarks, SimilarityFit, ray_rotation
+from extractors.face_geometry import (
+    MILLIMETRES_PER_CENTIMETRE,
+    TO_CAMERA_AXES,
+    Camera,
+    Landmarks,
+    SimilarityFit,
+    ray_rotation,
+)
 from extractors.rotation import Float64Array
 from extractors.sequence import BoolArray
 
 EYEBALL_RADIUS_MM = 12.0
 # How far the eyeball's centre lies behind the corners of the eye: OpenFace's number.
 CORNERS_TO_EYEBALL_DEPTH_MM = 7.0
-MILLIMETRES_PER_CENTIMETRE = 10.0
 # Outer and inner corner, iris centre. OpenFace's eye 0 is the one on the image's left.
 EYES = ((33, 133, 468), (263, 362, 473))
 

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from extractors.face_geometry import Camera, SimilarityFit, ray_rotation
+from extractors.face_geometry import MILLIMETRES_PER_CENTIMETRE, Camera, SimilarityFit, ray_rotation
 from extractors.rotation import Float64Array, euler_angles
-
-MILLIMETRES_PER_CENTIMETRE = 10.0
 
 
 def head_pose(*, fit: SimilarityFit, camera: Camera) -> Float64Array:

@@ -1,0 +1,161 @@
+import csv
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data
+
+from extractors.base import get
+from extractors.errors import MissingStreamError
+from extractors.face_features import FACE_FEATURE_NAMES
+from extractors.facial import FacialConfig, FacialExtractor, frame_spans
+from extractors.media import Media
+
+GOOD_CONFIDENCE = 0.75
+# Least standard deviation of OpenFace's value in a clip that tells anything, and the least
+# median correlation over such clips. OpenFace is itself only a proxy.
+WANTED = {
+    "pose_Ry": (np.radians(1.5), 0.9),
+    "pose_Rx": (np.radians(1.5), 0.65),
+    "pose_Rz": (np.radians(1.5), 0.85),
+    "pose_Tx": (10.0, 0.95),
+    "pose_Ty": (10.0, 0.95),
+    "pose_Tz": (10.0, 0.9),
+    "gaze_angle_x": (np.radians(2.0), 0.75),
+    "gaze_angle_y": (np.radians(2.0), 0.5),
+    "AU01_r": (0.3, 0.6),
+    "AU02_r": (0.3, 0.6),
+    "AU12_r": (0.3, 0.8),
+    "AU25_r": (0.3, 0.55),
+    "AU26_r": (0.3, 0.65),
+    "AU45_r": (0.3, 0.75),
+}
+
+
+@pytest.fixture(scope="module")
+def extractor() -> FacialExtractor:
+    return FacialExtractor()
+
+
+def astronaut_moving(frames):
+    """A real face that moves through the picture by two pixels a frame."""
+    portrait = np.asarray(data.astronaut())[20:260, 80:400]
+    return np.stack([np.roll(portrait, 2 * i - frames, axis=1) for i in range(frames)])
+
+
+def test_is_registered_as_openface():
+    assert get("openface") is FacialExtractor
+    assert (FacialExtractor.modality, FacialExtractor.source) == ("vision", "video")
+
+
+def test_a_real_face_has_a_row_for_every_frame(extractor, make_clip):
+    path = make_clip(picture=astronaut_moving(20), fps=25, sound=None)
+    features = extractor.extract(Media(path=path))
+    assert features.names == FACE_FEATURE_NAMES
+    assert features.values.shape == (20, 20)
+    assert features.valid.all()
+    np.testing.assert_allclose(features.times[:, 0], np.arange(20) / 25, atol=1e-3)
+    np.testing.assert_allclose(features.times[:, 1], np.arange(1, 21) / 25, atol=2e-3)
+    # Her face moves to the right at a constant distance, looking roughly ahead.
+    across = features.values[:, FACE_FEATURE_NAMES.index("pose_Tx")]
+    assert np.corrcoef(across, np.arange(20))[0, 1] > 0.99
+    assert np.abs(np.degrees(features.values[:, 11:14])).max() < 25
+
+
+def test_times_are_the_files_own(extractor, make_clip):
+    pts = np.array([0.0, 0.04, 0.2, 0.24, 0.6])
+    path = make_clip(picture="black", seconds=0.2, fps=25, pts=pts, sound=None)
+    features = extractor.extract(Media(path=path))
+    np.testing.assert_allclose(features.times[:, 0], pts, atol=1e-3)
+    np.testing.assert_allclose(features.times[:-1, 1], pts[1:], atol=1e-3)
+
+
+def test_a_black_video_has_rows_but_no_face(extractor, make_clip):
+    features = extractor.extract(Media(path=make_clip(picture="black", sound=None)))
+    assert len(features) == 25
+    assert not features.valid.any()
+    assert not features.values.any()
+
+
+def test_the_same_clip_gives_the_same_bytes_whatever_came_before(extractor, make_clip):
+    path = make_clip(picture=astronaut_moving(8), fps=25, sound=None)
+    first = extractor.extract(Media(path=path))
+    extractor.extract(Media(path=make_clip(path="b.mp4", picture="moving", sound=None)))
+    assert extractor.extract(Media(path=path)).values.tobytes() == first.values.tobytes()
+
+
+def test_a_smaller_range_of_poses_makes_fewer_rows_valid(make_clip):
+    path = make_clip(picture=astronaut_moving(8), fps=25, sound=None)
+    strict = FacialExtractor(FacialConfig(max_yaw=0.01, max_pitch=0.01))
+    features = strict.extract(Media(path=path))
+    assert not features.valid.any()
+    assert features.values[:, :14].any(axis=1).all()
+
+
+def test_a_clip_without_pictures_is_refused(extractor, make_clip):
+    path = make_clip(path="a.wav", picture=None)
+    with pytest.raises(MissingStreamError, match="no video stream"):
+        extractor.extract(Media(path=path))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("detection_confidence", 1.1),
+        ("tracking_confidence", -0.1),
+        ("max_yaw", 0),
+        ("max_pitch", 91),
+    ],
+)
+def test_settings_out_of_range_are_refused(setting, value):
+    with pytest.raises(ValueError, match=f"{setting} must be in"):
+        FacialConfig(**{setting: value})
+
+
+def test_spans_end_with_the_next_frame_and_within_the_clip():
+    starts = np.array([0.0, 0.1, 0.2, 0.4])
+    spans = frame_spans(starts=starts, duration=9.0)
+    np.testing.assert_allclose(spans, [[0, 0.1], [0.1, 0.2], [0.2, 0.4], [0.4, 0.5]])
+    assert frame_spans(starts=starts, duration=0.45)[-1].tolist() == [0.4, 0.45]
+    assert frame_spans(starts=starts, duration=0.39)[-1].tolist() == [0.4, 0.4]
+    assert frame_spans(starts=np.array([0.5]), duration=2.0).tolist() == [[0.5, 2.0]]
+
+
+def read_openface(path: Path) -> dict[str, np.ndarray]:
+    with gzip.open(path, "rt") as stream:
+        rows = list(csv.reader(stream))
+    columns = np.array(rows[1:], float).T
+    return dict(zip((name.strip() for name in rows[0]), columns, strict=True))
+
+
+def correlations(extractor: FacialExtractor, clip: Path) -> dict[str, float]:
+    """Pearson's r of every column that varies, over the frames that both call good."""
+    openface = read_openface(clip.with_suffix(".csv.gz"))
+    features = extractor.extract(Media(path=clip))
+    frame = openface["frame"].astype(int) - 1
+    known = frame < len(features)
+    openface, frame = {name: value[known] for name, value in openface.items()}, frame[known]
+    good = (openface["success"] == 1) & (openface["confidence"] > GOOD_CONFIDENCE)
+    good &= np.abs(np.degrees(openface["pose_Ry"])) < 35
+    good &= np.abs(np.degrees(openface["pose_Rx"])) < 30
+    good &= features.valid[frame]
+    found = {}
+    for name, (least, _) in WANTED.items():
+        theirs = openface[name][good]
+        ours = features.values[frame[good], FACE_FEATURE_NAMES.index(name)]
+        if len(theirs) > 10 and theirs.std() >= least:
+            found[name] = float(np.corrcoef(theirs, ours)[0, 1]) if ours.std() > 0 else 0.0
+    return found
+
+
+@pytest.mark.slow
+def test_values_follow_openfaces(extractor, reference):
+    clips = [
+        path for path in sorted((reference / "reference/facial").iterdir()) if path.suffix != ".gz"
+    ]
+    found = [correlations(extractor, clip) for clip in clips]
+    for name, (_, least) in WANTED.items():
+        values = [r[name] for r in found if name in r]
+        assert len(values) >= 3, name
+        assert np.median(values) > least, (name, values)
