@@ -74,7 +74,7 @@ def acoustic_features(*, signal: Samples, config: AcousticConfig) -> FeatureSequ
 
 
 @register
-class Acoustic(Extractor):
+class AcousticExtractor(Extractor):
     """COVAREP's descriptors of the voice, from the first channel at 16 kHz.
 
     Notes

@@ -108,22 +108,6 @@ def interpolate_to_grid(
     return result
 
 
-def frame_starts(*, n_samples: int, length: int, hop: int) -> IntArray:
-    """First samples of all frames that lie inside the sound.
-
-    Parameters
-    ----------
-    n_samples, length, hop : int
-        Length of the sound, of a frame, and the step between frames, in samples; > 0.
-
-    Returns
-    -------
-    ndarray of int64, shape (M,)
-        0, hop, 2 hop, ... while ``start + length <= n_samples``.
-    """
-    return np.arange(0, n_samples - length + 1, hop, dtype=np.int64)
-
-
 def framed(*, signal: Samples, length: int, hop: int) -> Samples:
     """View a sound as overlapping frames, without copying.
 

@@ -104,8 +104,13 @@ def lp_residual(*, signal: Samples, order: int, analysed: Samples | None = None)
         errors[lags[:, 0] <= 0] = np.nan
         _overlap_add(out=residual[block.start * HOP :], frames=errors)
     residual = residual[: len(signal)]
-    peak = np.fmax.reduce(np.abs(residual), initial=0.0)
-    return residual / peak if peak > 0 else residual
+    peak = max(
+        np.fmax.reduce(residual, initial=np.float32(0)),
+        -np.fmin.reduce(residual, initial=np.float32(0)),
+    )
+    if peak > 0:
+        residual /= peak
+    return residual
 
 
 def signal_polarity(*, signal: Samples) -> int:
@@ -123,10 +128,7 @@ def signal_polarity(*, signal: Samples) -> int:
     """
     b, a = scipy.signal.ellip(9, 3, 60, 480 / 8000, btype="highpass")
     high_passed = filtfilt_blockwise(b=b, a=a, signal=signal)
-    skews = [
-        _skewness(np.nan_to_num(lp_residual(signal=signal, order=POLARITY_ORDER, analysed=source)))
-        for source in (high_passed, None)
-    ]
+    skews = [_residual_skewness(signal=signal, analysed=source) for source in (high_passed, None)]
     return -1 if skews[1] < skews[0] else 1
 
 
@@ -184,15 +186,15 @@ def _overlap_add(*, out: FloatArray, frames: Float64Array) -> None:
         target[:, : piece.shape[1]] += piece
 
 
-def _skewness(x: FloatArray) -> float:
-    """Compute the population skewness in float64; 0 for a constant."""
-    if len(x) == 0:
-        return 0.0
-    mean = x.mean(dtype=np.float64)
+def _residual_skewness(*, signal: Samples, analysed: Samples | None) -> float:
+    """Compute the residual's population skewness in float64; 0 for a constant."""
+    residual = lp_residual(signal=signal, order=POLARITY_ORDER, analysed=analysed)
+    np.nan_to_num(residual, copy=False)
+    mean = residual.mean(dtype=np.float64) if len(residual) else 0.0
     second = third = 0.0
-    for block in blocks(count=len(x), size=1 << 20):
-        deviation = x[block] - mean
+    for block in blocks(count=len(residual), size=1 << 20):
+        deviation = residual[block] - mean
         square = deviation * deviation
         second += float(np.sum(square))
         third += float(np.sum(square * deviation))
-    return 0.0 if second == 0 else float(np.sqrt(len(x)) * third / second**1.5)
+    return 0.0 if second == 0 else float(np.sqrt(len(residual)) * third / second**1.5)

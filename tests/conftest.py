@@ -62,8 +62,9 @@ def write_clip(
     rotation: degrees counter-clockwise by which a player must turn the pictures.
     size: (width, height) of made-up pictures.
     sound_start: seconds by which the sound's timestamps start late.
-    sound_hole: (at, length) in seconds: the timestamps jump by `length` at sample `at`.
-    sound_codec: "aac" for .mp4, "flac" for .mkv, "pcm_s16le" otherwise.
+    sound_hole: (at, length) in seconds: the timestamps jump by `length` at sample `at`; only
+        uncompressed sound in .mkv keeps such a hole where it is.
+    sound_codec: without it "aac" for .mp4, "pcm_s16le" otherwise.
     """
     options = {"movflags": "+faststart"} if faststart else {}
     images = None if picture is None else _images(picture, seconds=seconds, fps=fps, size=size)
@@ -74,7 +75,7 @@ def write_clip(
         if images is not None:
             video = _video_stream(container, images=images, fps=fps, rotation=rotation)
         if samples is not None:
-            codec = sound_codec or {".mp4": "aac", ".mkv": "flac"}.get(path.suffix, "pcm_s16le")
+            codec = sound_codec or ("aac" if path.suffix == ".mp4" else "pcm_s16le")
             audio = container.add_stream(codec, rate=sample_rate)
             audio.layout = "stereo" if len(samples) == 2 else "mono"
         if images is not None:
