@@ -12,8 +12,16 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "sample_videos"
 STEMS = [f"sample_{number:02d}" for number in range(1, 13)]
 VIDEOS = [FOLDER / f"{stem}.mp4" for stem in STEMS]
-TRACKS = {"mouth": (0, 1), "blink": (0, 1), "smile": (-1, 1), "brow": (-1, 1),
-          "face_visible": (0, 1), "yaw": (-30, 30), "pitch": (-15, 15), "roll": (-10, 10)}  # fmt: skip
+TRACKS = {
+    "mouth": (0, 1),
+    "blink": (0, 1),
+    "smile": (-1, 1),
+    "brow": (-1, 1),
+    "face_visible": (0, 1),
+    "yaw": (-30, 30),
+    "pitch": (-15, 15),
+    "roll": (-10, 10),
+}
 # Points that expressions hardly move, for the fit of the head's pose.
 RIGID = [10, 67, 297, 54, 284, 168, 6, 197, 195, 5, 33, 133, 362, 263, 127, 356, 234, 454, 143, 372]
 
