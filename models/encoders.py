@@ -125,7 +125,8 @@ class SequenceEncoder(nn.Module):
             One finite vector a row.
         """
         hidden, mask = self._append(*self._embed(sequence))
-        # A row that has nothing to attend to attends to its padding, and pooling drops it.
+        # What a softmax over nothing gives depends on the attention kernel, so a row that has
+        # nothing to attend to attends to its padding, and pooling drops it.
         keys = mask | ~mask.any(dim=1, keepdim=True)
         for layer in self.layers:
             hidden = layer(hidden, keys)

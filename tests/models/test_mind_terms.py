@@ -45,6 +45,27 @@ def test_info_is_six_log_two_where_nothing_is_told_apart(make_batch, dimensions,
     assert info.item() == pytest.approx(6 * math.log(2), abs=1e-5)
 
 
+@pytest.mark.parametrize("modalities", [("text", "audio", "vision"), *PAIRS])
+def test_info_pairs_each_code_with_what_it_was_made_from(make_batch, dimensions, modalities):
+    batch = make_batch()
+    model, output = predicted(batch, dimensions, modalities=modalities)
+    S, P, N, Z = (output.parts[part] for part in "SPNZ")
+    joint = torch.cat([Z[m] for m in modalities], dim=1)
+    values = []
+    for i, m in enumerate(modalities):
+        pairs = [
+            (model.terms.shared_statistics[m], joint, S[m]),
+            (model.terms.private_statistics[m], Z[m], P[m]),
+            (model.terms.noise_statistics[m], output.extras["noise"][i], N[m]),
+        ]
+        for network, x, z in pairs:
+            positive = network(x, z).detach().double().numpy()
+            negative = network(x, torch.cat([z[1:], z[:1]])).detach().double().numpy()
+            values.append(np.log1p(np.exp(-positive)).mean() + np.log1p(np.exp(negative)).mean())
+    ours = model.losses(batch, output, 0.5).terms["info"].item()
+    assert ours == pytest.approx(sum(values) / len(modalities), rel=1e-5)
+
+
 def test_info_starts_at_chance(make_batch, dimensions):
     batch = make_batch(size=64)
     model, output = predicted(batch, dimensions)
