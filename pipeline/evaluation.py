@@ -1,0 +1,140 @@
+"""Predictions of a model, and how good they are."""
+
+import torch
+from torch import Tensor
+
+from models.base import SentimentModel
+from pipeline.dataset import PackedDataset
+from pipeline.errors import DataError
+from pipeline.metrics import SentimentMetrics, sentiment_metrics
+from pipeline.normalise import Normaliser
+from pipeline.splits import Split
+
+
+@torch.no_grad()
+def predict(
+    *,
+    model: SentimentModel,
+    normaliser: Normaliser,
+    dataset: PackedDataset,
+    index: Tensor,
+    batch_size: int = 64,
+) -> Tensor:
+    """Predict sentiment.
+
+    Parameters
+    ----------
+    model : SentimentModel
+        On the data set's device; left in evaluation mode.
+    normaliser : Normaliser
+        Statistics of the model's training split.
+    dataset : PackedDataset
+        With the model's columns.
+    index : Tensor of int64, shape (n,)
+        Positions in the data set.
+    batch_size : int
+        Utterances at once, >= 1.
+
+    Returns
+    -------
+    Tensor of float32, shape (n,)
+        Scores on the CPU, in the order of ``index``.
+    """
+    model.eval()
+    parts = [
+        model(dataset.batch(part, normaliser)).prediction
+        for part in torch.split(index.to(dataset.labels.device), batch_size)
+        if len(part)
+    ]
+    return torch.cat(parts).float().cpu() if parts else torch.zeros(0)
+
+
+def labelled(dataset: PackedDataset, ids: tuple[str, ...]) -> Tensor:
+    """Look up those of some utterances that have a label.
+
+    Parameters
+    ----------
+    dataset : PackedDataset
+        Where to.
+    ids : tuple of str
+        Segment ids.
+
+    Returns
+    -------
+    Tensor of int64, shape (n,)
+        Positions, on the data set's device.
+
+    Raises
+    ------
+    DataError
+        If an id is not in the data set.
+    """
+    index = dataset.positions(ids).to(dataset.labels.device)
+    return index[~torch.isnan(dataset.labels[index])]
+
+
+def evaluate(
+    *,
+    model: SentimentModel,
+    normaliser: Normaliser,
+    dataset: PackedDataset,
+    index: Tensor,
+    batch_size: int = 64,
+) -> SentimentMetrics:
+    """Compare a model's predictions with the labels.
+
+    Parameters
+    ----------
+    model, normaliser, dataset, index, batch_size
+        As for :func:`predict`; all utterances of ``index`` are labelled.
+
+    Returns
+    -------
+    SentimentMetrics
+        Over these utterances.
+
+    Raises
+    ------
+    DataError
+        If there are no utterances or one is not labelled.
+    """
+    prediction = predict(
+        model=model, normaliser=normaliser, dataset=dataset, index=index, batch_size=batch_size
+    )
+    return sentiment_metrics(
+        prediction=prediction, target=dataset.labels[index.to(dataset.labels.device)]
+    )
+
+
+def constant_baseline(
+    *, dataset: PackedDataset, split: Split, on: str = "test"
+) -> SentimentMetrics:
+    """Score the best constant guess: the median label of the training split.
+
+    The median minimises the mean absolute error. What does not beat it has learned nothing.
+
+    Parameters
+    ----------
+    dataset : PackedDataset
+        With labels.
+    split : Split
+        Of the data set.
+    on : {"train", "valid", "test"}
+        Where to score it.
+
+    Returns
+    -------
+    SentimentMetrics
+        Of the constant; its correlation is NaN.
+
+    Raises
+    ------
+    DataError
+        If there are no labels to learn from or to compare with.
+    """
+    known = dataset.labels[labelled(dataset, split.train)]
+    target = dataset.labels[labelled(dataset, getattr(split, on))]
+    if not len(known):
+        raise DataError("the training split has no labelled utterance; label some videos")
+    median = torch.quantile(known.double(), 0.5)
+    return sentiment_metrics(prediction=median.expand(len(target)), target=target)

@@ -1,0 +1,104 @@
+"""How models are trained."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+
+from pipeline.errors import ConfigError
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How models are trained.
+
+    Parameters
+    ----------
+    max_epochs : int
+        Passes over the training split at most, >= 1.
+    batch_size : int
+        Utterances a step, >= 2.
+    min_batch : int
+        A last batch smaller than this joins the one before, >= 2: losses over pairs in a batch
+        mean little in a small one.
+    learning_rate : float
+        AdamW's, > 0.
+    weight_decay : float
+        AdamW's, >= 0.
+    gradient_clip : float or None
+        Largest 2-norm of all gradients together, > 0; not clipped if None.
+    patience : int
+        Epochs without a smaller validation error after which training stops, >= 1.
+    plateau : int
+        Epochs without a smaller validation error after which the learning rate is halved, >= 0.
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes a GPU if there is one. No part of a run's identity.
+    seeds : tuple of int
+        One training each, distinct.
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its range.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    max_epochs: int = 100
+    batch_size: int = 32
+    min_batch: int = 8
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.0
+    gradient_clip: float | None = 1.0
+    patience: int = 8
+    plateau: int = 3
+    device: Device = "auto"
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+    def __post_init__(self) -> None:
+        rules = {
+            "max_epochs": self.max_epochs >= 1,
+            "batch_size": self.batch_size >= 2,
+            "min_batch": 2 <= self.min_batch <= self.batch_size,
+            "learning_rate": self.learning_rate > 0,
+            "weight_decay": self.weight_decay >= 0,
+            "gradient_clip": self.gradient_clip is None or self.gradient_clip > 0,
+            "patience": self.patience >= 1,
+            "plateau": self.plateau >= 0,
+            "device": self.device in ("auto", "cpu", "cuda"),
+            "seeds": bool(self.seeds) and len(set(self.seeds)) == len(self.seeds),
+        }
+        wrong = {name: getattr(self, name) for name, fits in rules.items() if not fits}
+        if wrong:
+            raise ConfigError(f"training: values outside their range: {wrong}")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings that the weights of a seed depend on, plain JSON values."""
+        return {n: v for n, v in asdict(self).items() if n not in ("device", "seeds")}
+
+
+def choose_device(wanted: Device) -> Literal["cpu", "cuda"]:
+    """Resolve ``auto``.
+
+    Parameters
+    ----------
+    wanted : {"auto", "cpu", "cuda"}
+        The configuration's.
+
+    Returns
+    -------
+    {"cpu", "cuda"}
+        A device that is there.
+
+    Raises
+    ------
+    ConfigError
+        If a GPU is asked for and there is none.
+    """
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise ConfigError("training: device is 'cuda', but there is no GPU; set it to 'auto'")
+    return "cuda" if there and wanted != "cpu" else "cpu"

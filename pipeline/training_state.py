@@ -1,0 +1,260 @@
+"""What training leaves on disk: the state to resume from, and a finished seed's result."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
+from torch.optim import Optimizer
+
+from models.base import SentimentModel
+from pipeline.atomic import write_bytes
+from pipeline.checkpoint import read_tensors, subset, write_tensors
+from pipeline.errors import RunError, StoreError
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """What one pass over the training split did.
+
+    Parameters
+    ----------
+    epoch : int
+        From 0.
+    terms : dict of str to float
+        Loss terms, unweighted, mean over the utterances.
+    weights : dict of str to float
+        Their weights.
+    total : float
+        Weighted sum of the terms, mean over the utterances.
+    gradient_norm : float
+        2-norm of all gradients before clipping, mean over the steps.
+    learning_rate : float
+        Of the first parameter group.
+    valid_mae : float
+        Mean absolute error on the validation split after the epoch.
+    seconds : float
+        Wall-clock time, validation included.
+    """
+
+    epoch: int
+    terms: dict[str, float]
+    weights: dict[str, float]
+    total: float
+    gradient_norm: float
+    learning_rate: float
+    valid_mae: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedResult:
+    """A finished training.
+
+    Parameters
+    ----------
+    seed : int
+        Its seed.
+    settings : str
+        Digest of everything that the weights depend on.
+    device : str
+        ``cpu`` or ``cuda``.
+    history : tuple of EpochRecord
+        All epochs.
+    """
+
+    seed: int
+    settings: str
+    device: str
+    history: tuple[EpochRecord, ...]
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights were kept, from 0."""
+        return best_epoch(self.history)
+
+    def save(self, path: Path) -> None:
+        """Write as JSON, atomically.
+
+        Parameters
+        ----------
+        path : Path
+            Where to.
+        """
+        write_bytes(path, TypeAdapter(SeedResult).dump_json(self, indent=1))
+
+    @classmethod
+    def load(cls, path: Path) -> "SeedResult":
+        """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+
+        Returns
+        -------
+        SeedResult
+            As saved.
+
+        Raises
+        ------
+        StoreError
+            If the file is damaged.
+        """
+        try:
+            return TypeAdapter(SeedResult).validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise StoreError(
+                f"{path}: not a training's result; delete it and train again"
+            ) from error
+
+
+def best_epoch(history: Sequence[EpochRecord]) -> int:
+    """Select an epoch by validation.
+
+    Parameters
+    ----------
+    history : sequence of EpochRecord
+        At least one.
+
+    Returns
+    -------
+    int
+        The first epoch of the smallest validation error.
+    """
+    return min(history, key=lambda record: record.valid_mae).epoch
+
+
+@dataclass(kw_only=True, eq=False)
+class TrainingState:
+    """A training between two epochs.
+
+    Parameters
+    ----------
+    model : SentimentModel
+        With the weights after the last epoch.
+    optimizer : Optimizer
+        Its optimiser.
+    settings : str
+        Digest of everything that the weights depend on.
+    history : list of EpochRecord
+        Epochs done.
+    best : dict of str to Tensor
+        Weights after the best epoch; empty before the first.
+    """
+
+    model: SentimentModel
+    optimizer: Optimizer
+    settings: str
+    history: list[EpochRecord]
+    best: dict[str, Tensor]
+
+    def add(self, record: EpochRecord) -> None:
+        """Take an epoch in, and the model's weights if it is the best so far.
+
+        Parameters
+        ----------
+        record : EpochRecord
+            What the epoch did.
+        """
+        self.history.append(record)
+        if best_epoch(self.history) == record.epoch:
+            self.best = {n: value.clone() for n, value in self.model.state_dict().items()}
+
+    def save(self, path: Path) -> None:
+        """Write as one safetensors file with a JSON header, atomically.
+
+        Parameters
+        ----------
+        path : Path
+            Where to.
+        """
+        tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"best/{name}": value for name, value in self.best.items()}
+        for number, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{number}/{name}": value for name, value in values.items()}
+        history = TypeAdapter(list[EpochRecord]).dump_python(self.history)
+        write_tensors(path, tensors, {"settings": self.settings, "history": history})
+
+    def restore(self, path: Path) -> None:
+        """Go on from what :meth:`save` wrote, if there is anything.
+
+        Learning rates are not stored: they follow from the history.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+
+        Raises
+        ------
+        StoreError
+            If the file is damaged.
+        RunError
+            If it is the state of another training.
+        """
+        if not path.exists():
+            return
+        tensors, header = read_tensors(path)
+        check_settings(path, found=header.get("settings"), wanted=self.settings)
+        try:
+            self.history = TypeAdapter(list[EpochRecord]).validate_python(header["history"])
+            self.model.load_state_dict(subset(tensors, "model"))
+            self._restore_optimizer(subset(tensors, "optimizer"))
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise StoreError(
+                f"{path}: not a training's state ({error}); delete it to train from the start"
+            ) from error
+        device = next(self.model.parameters()).device
+        self.best = {name: value.to(device) for name, value in subset(tensors, "best").items()}
+
+    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        state: dict[int, dict[str, Any]] = {}
+        for key, value in tensors.items():
+            number, name = key.split("/", 1)
+            state.setdefault(int(number), {})[name] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def check_settings(path: Path, *, found: Any, wanted: str) -> None:
+    """Refuse a file of another training.
+
+    Parameters
+    ----------
+    path : Path
+        Which file.
+    found, wanted : str
+        Digests of the settings.
+
+    Raises
+    ------
+    RunError
+        If they differ.
+    """
+    if found != wanted:
+        raise RunError(
+            f"{path} belongs to a training with other settings, data or split; choose another "
+            "folder or delete it"
+        )
+
+
+def as_floats(tensors: dict[str, Tensor]) -> dict[str, float]:
+    """Bring scalars to the host in one transfer.
+
+    Parameters
+    ----------
+    tensors : dict of str to Tensor
+        Scalars on one device.
+
+    Returns
+    -------
+    dict of str to float
+        Their values.
+    """
+    values = torch.stack([value.detach().double() for value in tensors.values()]).tolist()
+    return dict(zip(tensors, values, strict=True))
