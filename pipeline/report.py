@@ -1,0 +1,169 @@
+"""What a run was made of and what it found."""
+
+import math
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.atomic import write_bytes
+from pipeline.errors import StoreError
+from pipeline.metrics import METRIC_NAMES, Score, SentimentMetrics
+from pipeline.training_state import EpochRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """One metric over the seeds.
+
+    Parameters
+    ----------
+    mean : float
+        Mean over the seeds.
+    sd : float
+        Standard deviation over the seeds, n - 1 in the denominator; NaN for a single seed.
+    """
+
+    mean: Score
+    sd: Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedReport:
+    """One seed of a run.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    best_epoch : int
+        Selected by validation, from 0.
+    history : tuple of EpochRecord
+        All epochs.
+    metrics : dict of str to SentimentMetrics
+        By split.
+    """
+
+    seed: int
+    best_epoch: int
+    history: tuple[EpochRecord, ...]
+    metrics: dict[str, SentimentMetrics]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """A finished run.
+
+    Parameters
+    ----------
+    id : str
+        ``<model>-<12 hexadecimal digits>`` of everything that the result depends on.
+    created : str
+        UTC time, ISO 8601.
+    model : str
+        Registered name.
+    model_config, training : dict
+        All settings, plain JSON values.
+    data_digest : str
+        Of the packed data set.
+    data : dict
+        Facts about the data: ``utterances`` by split, ``unlabelled``, ``modalities`` with their
+        widths and rows, and what the caller added.
+    versions : dict of str to str
+        Of Python, torch and Winnow, and the platform.
+    device : str
+        What it was trained on.
+    timings : dict of str to float
+        Seconds by stage.
+    seeds : tuple of SeedReport
+        One a seed.
+    summary : dict of str to dict of str to Summary
+        Split to metric to mean and standard deviation over the seeds.
+    ensemble : dict of str to SentimentMetrics
+        Split to the metrics of the seeds' mean prediction.
+    constant : dict of str to SentimentMetrics
+        Split to the metrics of always saying the training split's median.
+    failures : tuple of dict
+        What could not be ingested or extracted: ``item``, ``step``, ``code``, ``detail``.
+    extraction : dict
+        What the extractors did, as counted by the caller.
+    """
+
+    id: str
+    created: str
+    model: str
+    model_config: dict[str, Any]
+    training: dict[str, Any]
+    data_digest: str
+    data: dict[str, Any]
+    versions: dict[str, str]
+    device: str
+    timings: dict[str, float]
+    seeds: tuple[SeedReport, ...]
+    summary: dict[str, dict[str, Summary]]
+    ensemble: dict[str, SentimentMetrics]
+    constant: dict[str, SentimentMetrics]
+    failures: tuple[dict[str, Any], ...] = ()
+    extraction: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write as JSON, atomically; NaN is written as null.
+
+        Parameters
+        ----------
+        path : Path
+            Where to.
+        """
+        write_bytes(path, TypeAdapter(RunReport).dump_json(self, indent=1))
+
+    @classmethod
+    def load(cls, path: Path) -> "RunReport":
+        """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+
+        Returns
+        -------
+        RunReport
+            As saved.
+
+        Raises
+        ------
+        StoreError
+            If the file is not there or damaged.
+        """
+        try:
+            return TypeAdapter(RunReport).validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise StoreError(f"{path}: not a run's report; train again") from error
+
+
+def summarise(seeds: tuple[SeedReport, ...]) -> dict[str, dict[str, Summary]]:
+    """Average the metrics over the seeds.
+
+    Parameters
+    ----------
+    seeds : tuple of SeedReport
+        At least one, all with the same splits.
+
+    Returns
+    -------
+    dict of str to dict of str to Summary
+        Split to metric to mean and standard deviation. A seed whose metric is NaN makes both NaN.
+    """
+    summary: dict[str, dict[str, Summary]] = {}
+    for split in seeds[0].metrics:
+        summary[split] = {}
+        for name in METRIC_NAMES:
+            values = [getattr(seed.metrics[split], name) for seed in seeds]
+            known = all(math.isfinite(value) for value in values)
+            summary[split][name] = Summary(
+                mean=statistics.fmean(values) if known else math.nan,
+                sd=statistics.stdev(values) if known and len(values) > 1 else math.nan,
+            )
+    return summary

@@ -1,0 +1,177 @@
+"""A run's report as a page to read."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pipeline.figures import FIGURES
+from pipeline.metrics import METRIC_NAMES, SentimentMetrics
+from pipeline.report import RunReport, Summary
+from pipeline.splits import SPLIT_NAMES
+
+_HEADINGS = {
+    "mae": "MAE",
+    "correlation": "Corr",
+    "accuracy_2_has0": "Acc-2 has0",
+    "accuracy_2_non0": "Acc-2 non0",
+    "f1_has0": "F1 has0",
+    "f1_non0": "F1 non0",
+    "accuracy_7": "Acc-7",
+}
+# A page that lists hundreds of failures is not read; the JSON beside it has all of them.
+_MOST_FAILURES = 50
+
+
+def render_markdown(report: RunReport) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    report : RunReport
+        A finished run.
+
+    Returns
+    -------
+    str
+        Markdown that links to ``figures/*.png`` beside it.
+    """
+    sections = [
+        f"# Run {report.id}",
+        _about(report),
+        "## Test metrics",
+        _headline(report),
+        "## Every seed",
+        _seeds(report),
+        "## Loss terms",
+        _terms(report),
+        "## Data",
+        _data(report),
+        "## Failures",
+        _failures(report),
+        "## Time",
+        _pairs(("stage", "seconds"), ((k, f"{v:.1f}") for k, v in report.timings.items())),
+        "## Figures",
+        "\n\n".join(f"![{title}](figures/{name}.png)" for name, title in FIGURES.items()),
+        "## Settings",
+        _pairs(("training", "value"), report.training.items()),
+        _pairs(("model", "value"), report.model_config.items()),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _about(report: RunReport) -> str:
+    versions = ", ".join(f"{name} {value}" for name, value in report.versions.items())
+    return (
+        f"Model `{report.model}`, {len(report.seeds)} seed(s), trained on {report.device}, "
+        f"{report.created}. {versions}."
+    )
+
+
+def _headline(report: RunReport) -> str:
+    rows = [
+        [f"`{report.model}`, mean ± sd over seeds", *_summary_cells(report.summary["test"])],
+        ["mean of the seeds' predictions", *_metric_cells(report.ensemble["test"])],
+        ["constant (median of train)", *_metric_cells(report.constant["test"])],
+    ]
+    test = report.constant["test"]
+    note = (
+        f"{test.n} test utterances, {test.n_nonzero} of them with a target other than 0. has0: "
+        "negative against not negative; non0: negative against positive, targets of 0 left out; "
+        "F1 is weighted. A dash: not defined, as the correlation of constant predictions. The "
+        "epoch was selected by the validation split's MAE; the test split was used once, after."
+    )
+    return f"{_table(['', *_HEADINGS.values()], rows)}\n\n{note}"
+
+
+def _seeds(report: RunReport) -> str:
+    rows = [
+        [
+            *(str(seed.seed), str(seed.best_epoch), str(len(seed.history)), split),
+            *_metric_cells(seed.metrics[split]),
+        ]
+        for seed in report.seeds
+        for split in seed.metrics
+    ]
+    return _table(["seed", "selected epoch (from 0)", "epochs", "split", *_HEADINGS.values()], rows)
+
+
+def _terms(report: RunReport) -> str:
+    """Values at each seed's selected epoch, averaged over the seeds."""
+    chosen = [seed.history[seed.best_epoch] for seed in report.seeds]
+    first = [seed.history[0] for seed in report.seeds]
+    rows = []
+    for name, weight in chosen[0].weights.items():
+        before = sum(record.terms[name] for record in first) / len(first)
+        after = sum(record.terms[name] for record in chosen) / len(chosen)
+        values = (_number(x) for x in (before, after, weight * after))
+        rows.append([name.replace("_", " "), f"{weight:g}", *values])
+    heading = ["term", "weight", "first epoch", "selected epoch", "weighted"]
+    return f"{_table(heading, rows)}\n\nTraining split, mean over the seeds."
+
+
+def _data(report: RunReport) -> str:
+    facts = dict(report.data)
+    counts = facts.pop("utterances", {})
+    modalities = facts.pop("modalities", {})
+    parts = [
+        _table(["split", "labelled utterances"], [[n, str(counts.get(n, 0))] for n in SPLIT_NAMES]),
+        _table(
+            ["modality", "features", "rows", "valid rows", "utterances without"],
+            [[name, *(str(value) for value in m.values())] for name, m in modalities.items()],
+        ),
+        _pairs(("fact", "value"), facts.items()),
+        _pairs(("extraction", "value"), report.extraction.items()),
+        f"Data digest `{report.data_digest[:12]}`.",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _failures(report: RunReport) -> str:
+    if not report.failures:
+        return "None."
+    counts = Counter((f.get("step", ""), f.get("code", "")) for f in report.failures)
+    totals = _table(
+        ["step", "code", "count"], [[s, c, str(n)] for (s, c), n in counts.most_common()]
+    )
+    listed = _table(
+        ["item", "step", "code", "detail"],
+        [
+            [str(failure.get(key, "")) for key in ("item", "step", "code", "detail")]
+            for failure in report.failures[:_MOST_FAILURES]
+        ],
+    )
+    rest = len(report.failures) - _MOST_FAILURES
+    return f"{totals}\n\n{listed}" + (f"\n\n{rest} more in report.json." if rest > 0 else "")
+
+
+def _metric_cells(metrics: SentimentMetrics) -> list[str]:
+    return [_number(getattr(metrics, name)) for name in METRIC_NAMES]
+
+
+def _summary_cells(summary: dict[str, Summary]) -> list[str]:
+    cells = []
+    for name in METRIC_NAMES:
+        mean, sd = summary[name].mean, summary[name].sd
+        cells.append(_number(mean) + ("" if math.isnan(sd) else f" ± {_number(sd)}"))
+    return cells
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value:.3f}" if value == 0 or 1e-2 <= abs(value) < 1e4 else f"{value:.2e}"
+
+
+def _pairs(heading: tuple[str, str], pairs: Iterable[tuple[str, Any]]) -> str:
+    rows = [[str(key), str(value)] for key, value in pairs]
+    return _table(list(heading), rows) if rows else ""
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

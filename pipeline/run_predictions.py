@@ -1,0 +1,146 @@
+"""What the seeds of a run predict."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.atomic import write_text
+from pipeline.checkpoint import load_checkpoint
+from pipeline.dataset import PackedDataset
+from pipeline.evaluation import predict
+from pipeline.splits import SPLIT_NAMES, Split
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Predictions:
+    """Scores of n utterances by every seed.
+
+    Parameters
+    ----------
+    ids : tuple of str, length n
+        Segment ids.
+    by_seed : dict of int to ndarray of float64, shape (n,)
+        Seed to scores.
+    """
+
+    ids: tuple[str, ...]
+    by_seed: dict[int, Floats]
+
+    @property
+    def mean(self) -> Floats:
+        """Mean over the seeds, shape (n,)."""
+        mean: Floats = np.stack(list(self.by_seed.values())).mean(axis=0)
+        return mean
+
+    @property
+    def sd(self) -> Floats:
+        """Standard deviation over the seeds, n - 1 in the denominator, shape (n,); NaN for one."""
+        if len(self.by_seed) == 1:
+            return np.full(len(self.ids), np.nan)
+        sd: Floats = np.stack(list(self.by_seed.values())).std(axis=0, ddof=1)
+        return sd
+
+    def targets(
+        self, dataset: PackedDataset, ids: Sequence[str]
+    ) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Look up the labelled ones of some utterances.
+
+        Parameters
+        ----------
+        dataset : PackedDataset
+            With their labels.
+        ids : sequence of str
+            Segment ids, all predicted.
+
+        Returns
+        -------
+        rows : ndarray of int64, shape (k,)
+            Positions in the predictions.
+        target : ndarray of float64, shape (k,)
+            Their labels.
+        """
+        labels = dataset.labels[dataset.positions(ids)].double().numpy()
+        row = {name: number for number, name in enumerate(self.ids)}
+        rows = np.array([row[name] for name in ids], np.int64)
+        known = ~np.isnan(labels)
+        return rows[known], labels[known]
+
+    def save(self, path: Path, *, dataset: PackedDataset, split: Split) -> None:
+        """Write as CSV, atomically: segment, split, target, each seed, mean.
+
+        Parameters
+        ----------
+        path : Path
+            Where to.
+        dataset : PackedDataset
+            With the labels; an unlabelled utterance's target is left empty.
+        split : Split
+            That the utterances belong to.
+        """
+        place = {name: on for on in SPLIT_NAMES for name in getattr(split, on)}
+        labels = dataset.labels[dataset.positions(self.ids)].tolist()
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        seeds = [f"seed {seed}" for seed in self.by_seed]
+        writer.writerow(["segment", "split", "target", *seeds, "mean"])
+        columns = zip(*self.by_seed.values(), self.mean, strict=True)
+        for name, label, values in zip(self.ids, labels, columns, strict=True):
+            target = "" if np.isnan(label) else f"{label:.6g}"
+            writer.writerow([name, place[name], target, *(f"{value:.6g}" for value in values)])
+        write_text(path, stream.getvalue())
+
+
+def predict_seeds(
+    *,
+    folder: Path,
+    seeds: Sequence[int],
+    dataset: PackedDataset,
+    ids: Sequence[str],
+    device: str,
+) -> Predictions:
+    """Predict with every seed of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's, with ``seed-<n>/model.safetensors``.
+    seeds : sequence of int
+        Which.
+    dataset : PackedDataset
+        The features.
+    ids : sequence of str
+        Utterances to predict.
+    device : str
+        ``cpu`` or ``cuda``.
+
+    Returns
+    -------
+    Predictions
+        In the order of ``ids``.
+
+    Raises
+    ------
+    StoreError
+        If a checkpoint is damaged.
+    DataError
+        If the data set's columns are not those of the training, or an id is not in it.
+    """
+    index = dataset.positions(ids)
+    by_seed = {}
+    for seed in seeds:
+        checkpoint = load_checkpoint(folder / f"seed-{seed}" / "model.safetensors")
+        scores = predict(
+            model=checkpoint.model.to(device),
+            normaliser=checkpoint.normaliser,
+            dataset=checkpoint.fit(dataset).to(device),
+            index=index,
+        )
+        by_seed[seed] = scores.double().numpy()
+    return Predictions(ids=tuple(ids), by_seed=by_seed)

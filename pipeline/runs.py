@@ -1,0 +1,392 @@
+"""Runs: all seeds of one training, their evaluation, and the folder that holds both."""
+
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from pipeline.atomic import write_text
+from pipeline.checkpoint import FORMAT, plain_model_config
+from pipeline.dataset import PackedDataset
+from pipeline.errors import ConfigError, RunError
+from pipeline.evaluation import constant_baseline, labelled
+from pipeline.figures import draw_labels, draw_losses, draw_scatter, save_figure
+from pipeline.fingerprint import settings_digest
+from pipeline.metrics import SentimentMetrics, sentiment_metrics
+from pipeline.report import RunReport, SeedReport, summarise
+from pipeline.report_page import render_markdown
+from pipeline.run_predictions import Floats, Predictions, predict_seeds
+from pipeline.splits import SPLIT_NAMES, Split
+from pipeline.training import train_seed
+from pipeline.training_config import Device, TrainingConfig, choose_device
+from pipeline.training_state import EpochRecord, SeedResult
+
+#: What a caller may say about how the data came to be.
+CONTEXT_KEYS = ("data", "extraction", "failures", "timings")
+
+
+def run_id(
+    *,
+    dataset: PackedDataset,
+    split: Split,
+    model_name: str,
+    model_config: Any,
+    training: TrainingConfig,
+) -> str:
+    """Name a run by everything that its result depends on.
+
+    Parameters
+    ----------
+    dataset : PackedDataset
+        The data, by its digest.
+    split : Split
+        Of the data.
+    model_name : str
+        Registered name.
+    model_config : mapping or instance of the model's ``Config``
+        Hyper-parameters; defaults may be left out without changing the name.
+    training : TrainingConfig
+        How to train; the device does not matter.
+
+    Returns
+    -------
+    str
+        ``<model>-<12 hexadecimal digits>``.
+
+    Raises
+    ------
+    ConfigError
+        If the model's configuration is not valid.
+    """
+    digest = settings_digest(
+        {
+            "model": [model_name, plain_model_config(model_name, model_config)],
+            "training": training.identity | {"seeds": list(training.seeds)},
+            "data": dataset.digest,
+            "split": asdict(split),
+            "format": FORMAT,
+        }
+    )
+    return f"{model_name}-{digest[:12]}"
+
+
+def train_run(
+    *,
+    dataset: PackedDataset,
+    split: Split,
+    model_name: str,
+    model_config: Any,
+    training: TrainingConfig,
+    runs_folder: Path,
+    context: Mapping[str, Any] | None = None,
+    on_progress: Callable[[int, EpochRecord], None] | None = None,
+) -> RunReport:
+    """Train all seeds, evaluate them, and write the run's folder.
+
+    What an earlier call finished is not done again: a complete run is returned as it is, and an
+    interrupted one goes on after its last epoch. :func:`discard_run` makes it start anew.
+
+    Parameters
+    ----------
+    dataset : PackedDataset
+        With labels.
+    split : Split
+        Of the data set.
+    model_name : str
+        Registered name.
+    model_config : mapping or instance of the model's ``Config``
+        Hyper-parameters.
+    training : TrainingConfig
+        How to train.
+    runs_folder : Path
+        Receives a folder named by :func:`run_id`.
+    context : mapping, optional
+        For the report: ``timings`` (stage to seconds), ``failures`` (list of dict), ``extraction``
+        (dict of counts) and ``data`` (dict of further facts).
+    on_progress : callable, optional
+        Called with seed and epoch after each epoch.
+
+    Returns
+    -------
+    RunReport
+        As written to ``report.json``.
+
+    Raises
+    ------
+    ConfigError
+        If a configuration is not valid, or ``context`` has another key.
+    DataError
+        If a split is too small.
+    RunError
+        If a training diverges.
+    """
+    facts = _checked_context(context)
+    name = run_id(
+        dataset=dataset,
+        split=split,
+        model_name=model_name,
+        model_config=model_config,
+        training=training,
+    )
+    folder = runs_folder / name
+    if (folder / "report.json").exists():
+        return RunReport.load(folder / "report.json")
+    run = _Run(
+        folder=folder,
+        dataset=dataset,
+        split=split,
+        model_name=model_name,
+        model_config=plain_model_config(model_name, model_config),
+        training=training,
+    )
+    return run.complete(facts, on_progress)
+
+
+def load_run(runs_folder: Path, run: str = "latest") -> RunReport:
+    """Read a complete run's report.
+
+    Parameters
+    ----------
+    runs_folder : Path
+        Where runs lie.
+    run : str
+        A run's id, or ``latest``.
+
+    Returns
+    -------
+    RunReport
+        The run's folder is ``runs_folder / report.id``.
+
+    Raises
+    ------
+    RunError
+        If there is no such run; the message lists what there is.
+    """
+    found = sorted(path.parent.name for path in runs_folder.glob("*/report.json"))
+    if run == "latest" and found:
+        reports = [RunReport.load(runs_folder / name / "report.json") for name in found]
+        return max(reports, key=lambda report: report.created)
+    if run not in found:
+        raise RunError(
+            f"no complete run {run!r} in {runs_folder}; there are: {', '.join(found) or 'none'}"
+        )
+    return RunReport.load(runs_folder / run / "report.json")
+
+
+def discard_run(runs_folder: Path, run: str) -> None:
+    """Delete a run, complete or not, so that it is trained anew.
+
+    Parameters
+    ----------
+    runs_folder : Path
+        Where runs lie.
+    run : str
+        What :func:`run_id` returns; nothing happens if there is no such run.
+    """
+    folder = runs_folder / run
+    # without its report the run is incomplete: a deletion that is cut short loses no more
+    (folder / "report.json").unlink(missing_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def predict_run(
+    *, runs_folder: Path, run: str, dataset: PackedDataset, device: Device = "auto"
+) -> Predictions:
+    """Predict the sentiment of utterances, labelled or not, with all seeds of a run.
+
+    Parameters
+    ----------
+    runs_folder : Path
+        Where runs lie.
+    run : str
+        A complete run's id, or ``latest``.
+    dataset : PackedDataset
+        Features with the columns of the run's training.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute.
+
+    Returns
+    -------
+    Predictions
+        Of every utterance, in the data set's order.
+
+    Raises
+    ------
+    RunError
+        If there is no such run.
+    DataError
+        If the data set's columns are not those of the training.
+    """
+    report = load_run(runs_folder, run)
+    return predict_seeds(
+        folder=runs_folder / report.id,
+        seeds=tuple(seed.seed for seed in report.seeds),
+        dataset=dataset,
+        ids=dataset.ids,
+        device=choose_device(device),
+    )
+
+
+def _checked_context(context: Mapping[str, Any] | None) -> dict[str, Any]:
+    given = dict(context or {})
+    unknown = sorted(set(given) - set(CONTEXT_KEYS))
+    if unknown:
+        raise ConfigError(f"context of a run: unknown {unknown}; there are {list(CONTEXT_KEYS)}")
+    return {"data": {}, "extraction": {}, "failures": (), "timings": {}} | given
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Run:
+    """A run that is not complete."""
+
+    folder: Path
+    dataset: PackedDataset
+    split: Split
+    model_name: str
+    model_config: dict[str, Any]
+    training: TrainingConfig
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {
+            "model": self.model_name,
+            "model_config": self.model_config,
+            "training": TypeAdapter(TrainingConfig).dump_python(self.training, mode="json"),
+            "data_digest": self.dataset.digest,
+        }
+
+    def complete(
+        self, context: Mapping[str, Any], on_progress: Callable[[int, EpochRecord], None] | None
+    ) -> RunReport:
+        # first, since it refuses a split that cannot be evaluated before hours of training
+        constant = {
+            on: constant_baseline(dataset=self.dataset, split=self.split, on=on)
+            for on in SPLIT_NAMES
+        }
+        config = self.settings | {"split": asdict(self.split)}
+        write_text(self.folder / "config.json", json.dumps(config, indent=1))
+        results = {seed: self._train(seed, on_progress) for seed in self.training.seeds}
+        started = time.perf_counter()
+        predictions = self._predict()
+        seeds, ensemble = self._evaluate(results, predictions)
+        spent = {
+            "train": sum(epoch.seconds for result in results.values() for epoch in result.history),
+            "evaluate": time.perf_counter() - started,
+        }
+        report = RunReport(
+            id=self.folder.name,
+            created=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            **self.settings,
+            data=_data_facts(self.dataset, self.split) | context["data"],
+            versions=_versions(),
+            device=results[self.training.seeds[0]].device,
+            timings=context["timings"] | spent,
+            seeds=seeds,
+            summary=summarise(seeds),
+            ensemble=ensemble,
+            constant=constant,
+            failures=tuple(context["failures"]),
+            extraction=context["extraction"],
+        )
+        self._write(report, predictions)
+        return report
+
+    def _train(
+        self, seed: int, on_progress: Callable[[int, EpochRecord], None] | None
+    ) -> SeedResult:
+        return train_seed(
+            dataset=self.dataset,
+            split=self.split,
+            model_name=self.model_name,
+            model_config=self.model_config,
+            config=self.training,
+            seed=seed,
+            folder=self.folder / f"seed-{seed}",
+            on_epoch=None if on_progress is None else partial(on_progress, seed),
+        )
+
+    def _predict(self) -> Predictions:
+        predictions = predict_seeds(
+            folder=self.folder,
+            seeds=self.training.seeds,
+            dataset=self.dataset,
+            ids=self.split.train + self.split.valid + self.split.test,
+            device=choose_device(self.training.device),
+        )
+        predictions.save(self.folder / "predictions.csv", dataset=self.dataset, split=self.split)
+        return predictions
+
+    def _evaluate(
+        self, results: Mapping[int, SeedResult], predictions: Predictions
+    ) -> tuple[tuple[SeedReport, ...], dict[str, SentimentMetrics]]:
+        """Metrics of every seed and of the mean prediction, by split."""
+        seeds = tuple(
+            SeedReport(
+                seed=seed,
+                best_epoch=result.best_epoch,
+                history=result.history,
+                metrics=self._metrics(predictions, predictions.by_seed[seed]),
+            )
+            for seed, result in results.items()
+        )
+        return seeds, self._metrics(predictions, predictions.mean)
+
+    def _metrics(self, predictions: Predictions, scores: Floats) -> dict[str, SentimentMetrics]:
+        metrics = {}
+        for on in SPLIT_NAMES:
+            rows, target = predictions.targets(self.dataset, getattr(self.split, on))
+            metrics[on] = sentiment_metrics(prediction=scores[rows], target=target)
+        return metrics
+
+    def _write(self, report: RunReport, predictions: Predictions) -> None:
+        """Write page and figures, and last the report, which says that the run is complete."""
+        targets = {
+            on: predictions.targets(self.dataset, getattr(self.split, on)) for on in SPLIT_NAMES
+        }
+        rows, target = targets["test"]
+        shown = {seed: scores[rows] for seed, scores in predictions.by_seed.items()}
+        drawn = {
+            "losses": draw_losses(report.seeds),
+            "scatter": draw_scatter(target=target, predictions=shown),
+            "labels": draw_labels({on: labels for on, (_, labels) in targets.items()}),
+        }
+        for name, figure in drawn.items():
+            save_figure(figure, self.folder / "figures" / f"{name}.png")
+        write_text(self.folder / "report.md", render_markdown(report))
+        report.save(self.folder / "report.json")
+
+
+def _data_facts(dataset: PackedDataset, split: Split) -> dict[str, Any]:
+    return {
+        "utterances": {name: len(labelled(dataset, getattr(split, name))) for name in SPLIT_NAMES},
+        "modalities": {
+            name: {
+                "features": ragged.values.shape[1],
+                "rows": len(ragged.values),
+                "valid": int(ragged.valid.sum()),
+                "without": int((ragged.offsets.diff() == 0).sum()),
+            }
+            for name, ragged in dataset.modalities.items()
+        },
+        "unlabelled utterances": int(torch.isnan(dataset.labels).sum()),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "winnow": version("winnow"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+    }
