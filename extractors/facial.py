@@ -1,6 +1,7 @@
 """OpenFace-like features of the face in a video."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +30,8 @@ class FacialConfig:
     ValueError
         If a setting is out of range.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     detection_confidence: float = 0.5
     tracking_confidence: float = 0.5

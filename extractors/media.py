@@ -56,7 +56,8 @@ class MediaInfo:
     sample_rate : int or None
         Native sampling rate in Hz; None without sound.
     rotation : int
-        Degrees clockwise by which stored pictures are turned, one of 0, 90, 180, 270.
+        Degrees counter-clockwise by which stored pictures are turned to be upright: 0, 90, 180
+        or 270.
     """
 
     duration: Seconds

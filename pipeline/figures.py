@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.atomic import write_bytes
 from pipeline.records import LABEL_RANGE
@@ -45,8 +46,11 @@ def draw_losses(seeds: tuple[SeedReport, ...]) -> Figure:
         for seed in seeds:
             panel.plot([record.terms[term] for record in seed.history], lw=1.2)
         weight = seeds[0].history[0].weights[term]
-        panel.set(title=f"{term.replace('_', ' ')} (train, weight {weight:g})", xlabel="epoch")
+        panel.set(title=f"{term.replace('_', ' ')} (train, weight {weight:g})")
+        panel.set(xlabel="epoch", ylabel="loss, unweighted")
     _draw_validation(panels[len(terms)], seeds)
+    for panel in panels[: len(terms) + 1]:
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     for panel in panels[len(terms) + 1 :]:
         panel.set_axis_off()
     figure.legend(
@@ -63,7 +67,7 @@ def _draw_validation(panel: Axes, seeds: tuple[SeedReport, ...]) -> None:
         errors = [record.valid_mae for record in seed.history]
         (line,) = panel.plot(errors, lw=1.2, label=f"seed {seed.seed}")
         panel.plot(seed.best_epoch, errors[seed.best_epoch], "o", color=line.get_color(), ms=6)
-    panel.set(title="MAE (valid, dot: selected epoch)", xlabel="epoch")
+    panel.set(title="valid (dot: selected epoch)", xlabel="epoch", ylabel="MAE")
     panel.set_ylim(bottom=0)
 
 
@@ -128,6 +132,7 @@ def draw_labels(labels: Mapping[str, Floats]) -> Figure:
     for panel, (name, values) in zip(panels, labels.items(), strict=True):
         panel.bar(classes, [(np.rint(values) == c).sum() for c in classes], width=0.85)
         panel.set(title=f"{name} ({len(values)})", xlabel="sentiment, rounded", xticks=classes)
+        panel.yaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_ylabel("utterances")
     return figure
 

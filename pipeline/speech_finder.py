@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from extractors.speech import speech_spans
-
 from extractors.media import Media
 from extractors.sequence import Seconds
+from extractors.speech import speech_spans
 from pipeline.manifest import read_manifest, write_manifest
 from pipeline.records import Clip, SpeechSpans
 from pipeline.workspace import Workspace

@@ -40,7 +40,9 @@ class SplitConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.shares.values()) <= 0 or abs(sum(self.shares.values()) - 1) > 1e-9:
+        shares = self.shares.values()
+        # so written that NaN is refused too
+        if not (min(shares) > 0 and abs(sum(shares) - 1) <= 1e-9):
             raise ConfigError(f"split: shares {self.shares} must be positive and sum to 1")
 
     @property

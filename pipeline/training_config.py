@@ -1,5 +1,6 @@
 """How models are trained."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
@@ -62,9 +63,9 @@ class TrainingConfig:
             "max_epochs": self.max_epochs >= 1,
             "batch_size": self.batch_size >= 2,
             "min_batch": 2 <= self.min_batch <= self.batch_size,
-            "learning_rate": self.learning_rate > 0,
-            "weight_decay": self.weight_decay >= 0,
-            "gradient_clip": self.gradient_clip is None or self.gradient_clip > 0,
+            "learning_rate": 0 < self.learning_rate < math.inf,
+            "weight_decay": 0 <= self.weight_decay < math.inf,
+            "gradient_clip": self.gradient_clip is None or 0 < self.gradient_clip < math.inf,
             "patience": self.patience >= 1,
             "plateau": self.plateau >= 0,
             "device": self.device in ("auto", "cpu", "cuda"),

@@ -60,3 +60,8 @@ class Workspace:
     def runs(self) -> Path:
         """Folder of runs, one folder each."""
         return self.root / "runs"
+
+    @property
+    def predictions(self) -> Path:
+        """Predicted sentiment of the utterances without a label, CSV."""
+        return self.root / "predictions.csv"

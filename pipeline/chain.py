@@ -1,0 +1,345 @@
+"""The steps from a folder of videos to a report, as the CLI and the flows call them."""
+
+import csv
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.atomic import write_text
+from pipeline.config import RunConfig, build_extractors
+from pipeline.dataset import PackedDataset
+from pipeline.errors import DataError
+from pipeline.extraction import (
+    ExtractionPlan,
+    ExtractionReport,
+    plan_extraction,
+    run_extraction,
+)
+from pipeline.failure_log import FailureLog
+from pipeline.ingest import IngestReport, ingest
+from pipeline.manifest import read_manifest, write_manifest
+from pipeline.metrics import SentimentMetrics, sentiment_metrics
+from pipeline.packing import pack_segments
+from pipeline.records import Clip, Failure, Segment, Transcript
+from pipeline.report import RunReport
+from pipeline.runs import discard_run, predict_run, run_id, train_run
+from pipeline.splits import SPLIT_NAMES, Split
+from pipeline.store import FeatureKey, FeatureStore
+from pipeline.training_state import EpochRecord
+from pipeline.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A workspace and what is to be done in it.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Where everything lies.
+    config : RunConfig
+        How it is made.
+    """
+
+    workspace: Workspace
+    config: RunConfig
+
+    @property
+    def store(self) -> FeatureStore:
+        """The feature store in use."""
+        return FeatureStore(self.config.store_root(self.workspace))
+
+    def ingest(
+        self, videos: Path, *, on_file: Callable[[Path], None] = lambda path: None
+    ) -> IngestReport:
+        """Find the clips of a folder and everything beside them.
+
+        Parameters
+        ----------
+        videos : Path
+            The folder.
+        on_file : callable, optional
+            Told of every media file before it is read.
+
+        Returns
+        -------
+        IngestReport
+            Also written to the workspace.
+
+        Raises
+        ------
+        SourceError
+            If the folder is not there or empty.
+        """
+        return ingest(
+            folder=videos.resolve(),
+            workspace=self.workspace,
+            segments=self.config.segments,
+            split=self.config.split,
+            on_file=on_file,
+        )
+
+    def plan(self) -> ExtractionPlan:
+        """Ask which features of the ingested clips are missing.
+
+        Returns
+        -------
+        ExtractionPlan
+            Keys of everything, jobs for what is missing.
+        """
+        return plan_extraction(
+            clips=self.clips(),
+            transcripts=read_manifest(self.workspace.transcripts, Transcript),
+            extractors=build_extractors(self.config.extractors),
+            store=self.store,
+        )
+
+    def extract(
+        self, plan: ExtractionPlan, *, on_clip: Callable[[Clip], None] = lambda clip: None
+    ) -> ExtractionReport:
+        """Extract what a plan says is missing.
+
+        Parameters
+        ----------
+        plan : ExtractionPlan
+            The whole plan or a shard of it.
+        on_clip : callable, optional
+            Told of every clip that is done.
+
+        Returns
+        -------
+        ExtractionReport
+            Counts by extractor.
+        """
+        return run_extraction(
+            plan=plan,
+            extractors=self.config.extractors,
+            store_root=self.config.store_root(self.workspace),
+            processes=self.config.jobs,
+            on_clip=on_clip,
+        )
+
+    def pack(self) -> tuple[PackedDataset, Split]:
+        """Slice stored features into utterances, packed for training.
+
+        Returns
+        -------
+        dataset : PackedDataset
+            All utterances that have any feature.
+        split : Split
+            Of its labelled ones.
+
+        Raises
+        ------
+        DataError
+            If there are no utterances with features.
+        """
+        log = FailureLog()
+        dataset = pack_segments(
+            segments=self.segments(),
+            keys=self.plan().keys,
+            store=self.store,
+            folder=self.workspace.packed,
+            log=log,
+        )
+        self.record_failures("pack", log.failures)
+        there = set(dataset.ids)
+        split = Split.load(self.workspace.split)
+        kept = {name: tuple(i for i in getattr(split, name) if i in there) for name in SPLIT_NAMES}
+        return dataset, replace(split, **kept)  # type: ignore[arg-type]
+
+    def train(
+        self,
+        *,
+        extraction: ExtractionReport | None = None,
+        timings: dict[str, float] | None = None,
+        fresh: bool = False,
+        on_epoch: Callable[[int, EpochRecord], None] | None = None,
+    ) -> RunReport:
+        """Train and evaluate the configured model on what was extracted.
+
+        Parameters
+        ----------
+        extraction : ExtractionReport, optional
+            For the report.
+        timings : dict of str to float, optional
+            Seconds by earlier stage, for the report.
+        fresh : bool
+            Whether a run of the same data and settings is thrown away instead of returned.
+        on_epoch : callable, optional
+            Called with seed and epoch after each epoch.
+
+        Returns
+        -------
+        RunReport
+            Its folder is ``workspace.runs / report.id``.
+
+        Raises
+        ------
+        DataError
+            If there are too few labelled utterances in a split.
+        """
+        started = time.perf_counter()
+        dataset, split = self.pack()
+        _refuse_unlabelled(split)
+        identity: dict[str, Any] = {
+            "dataset": dataset,
+            "split": split,
+            "model_name": self.config.model.name,
+            "model_config": self.config.model.settings,
+            "training": self.config.training,
+        }
+        if fresh:
+            discard_run(self.workspace.runs, run_id(**identity))
+        return train_run(
+            **identity,
+            runs_folder=self.workspace.runs,
+            context={
+                "timings": (timings or {}) | {"pack": time.perf_counter() - started},
+                "failures": [asdict(failure) for failure in self.failures()],
+                "extraction": extraction.facts() if extraction else {},
+                "data": self._facts(),
+            },
+            on_progress=on_epoch,
+        )
+
+    def evaluate(self, *, run: str = "latest", on: str = "test") -> dict[str, SentimentMetrics]:
+        """Score a run's checkpoints on the labelled utterances of a split as they are now.
+
+        Parameters
+        ----------
+        run : str
+            A complete run's id, or ``latest``.
+        on : {"train", "valid", "test"}
+            Which split.
+
+        Returns
+        -------
+        dict of str to SentimentMetrics
+            ``seed <n>`` for each seed, and ``ensemble`` for their mean prediction.
+
+        Raises
+        ------
+        RunError
+            If there is no such run.
+        DataError
+            If the split is unknown or empty, or the features are not those of the run.
+        """
+        dataset, split = self.pack()
+        if on not in SPLIT_NAMES:
+            raise DataError(f"unknown split {on!r}; there are {list(SPLIT_NAMES)}")
+        predictions = predict_run(
+            runs_folder=self.workspace.runs,
+            run=run,
+            dataset=dataset,
+            device=self.config.training.device,
+        )
+        rows, target = predictions.targets(dataset, getattr(split, on))
+        scores = {f"seed {seed}": values for seed, values in predictions.by_seed.items()}
+        scores["ensemble"] = predictions.mean
+        return {
+            name: sentiment_metrics(prediction=values[rows], target=target)
+            for name, values in scores.items()
+        }
+
+    def predict(self, *, run: str = "latest", runs: Path | None = None) -> Path:
+        """Predict the utterances that have no label.
+
+        Parameters
+        ----------
+        run : str
+            A complete run's id, or ``latest``.
+        runs : Path, optional
+            Where runs lie, if in another workspace.
+
+        Returns
+        -------
+        Path
+            A CSV file: clip, span, text, mean and standard deviation over the run's seeds.
+
+        Raises
+        ------
+        RunError
+            If there is no such run.
+        DataError
+            If the features are not those that the run was trained on.
+        """
+        dataset, _ = self.pack()
+        predictions = predict_run(
+            runs_folder=runs or self.workspace.runs,
+            run=run,
+            dataset=dataset,
+            device=self.config.training.device,
+        )
+        scores = dict(
+            zip(predictions.ids, zip(predictions.mean, predictions.sd, strict=True), strict=True)
+        )
+        unlabelled = torch.isnan(dataset.labels).tolist()
+        wanted = {i for i, without in zip(dataset.ids, unlabelled, strict=True) if without}
+        paths = {clip.id: clip.path for clip in self.clips()}
+        rows = [
+            [paths[s.clip_id], f"{s.start:.3f}", f"{s.end:.3f}", s.text]
+            + [f"{score:.4f}" for score in scores[s.id]]
+            for s in self.segments()
+            if s.id in wanted
+        ]
+        path = self.workspace.predictions
+        write_text(path, _csv(["video", "start", "end", "text", "prediction", "sd"], rows))
+        return path
+
+    def keys(self) -> list[FeatureKey]:
+        """List every key that the ingested clips and the settings in use can reach."""
+        return [key for by_name in self.plan().keys.values() for key in by_name.values()]
+
+    def clips(self) -> list[Clip]:
+        """Read the ingested clips."""
+        return read_manifest(self.workspace.clips, Clip)
+
+    def segments(self) -> list[Segment]:
+        """Read the utterances."""
+        return read_manifest(self.workspace.segments, Segment)
+
+    def failures(self) -> list[Failure]:
+        """Read what could not be done."""
+        return read_manifest(self.workspace.failures, Failure)
+
+    def record_failures(self, step: str, failures: Sequence[Failure]) -> None:
+        """Replace what was recorded of a step.
+
+        Parameters
+        ----------
+        step : str
+            First part of the failures' ``step``, such as ``extract``.
+        failures : sequence of Failure
+            What failed this time.
+        """
+        others = [f for f in self.failures() if f.step.partition(":")[0] != step]
+        write_manifest(self.workspace.failures, [*others, *failures])
+
+    def _facts(self) -> dict[str, Any]:
+        clips = self.clips()
+        return {
+            "clips": len(clips),
+            "clip seconds": round(sum(clip.duration for clip in clips), 1),
+            "split": Split.load(self.workspace.split).source,
+        }
+
+
+def _refuse_unlabelled(split: Split) -> None:
+    sizes = {name: len(getattr(split, name)) for name in SPLIT_NAMES}
+    if not all(sizes.values()):
+        raise DataError(
+            f"labelled utterances by split: {sizes}; training needs some in each. Add rows to "
+            "labels.csv, or name the split of each clip in its column 'split'"
+        )
+
+
+def _csv(heading: list[str], rows: list[list[str]]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream).writerows([heading, *rows])
+    return stream.getvalue()

@@ -1,0 +1,340 @@
+"""The command ``winnow``: every step of the chain, without Prefect."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from extractors.errors import ExtractorError
+from models.errors import ModelError
+from pipeline.chain import Project
+from pipeline.config import load_config
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.runs import load_run
+from pipeline.tables import (
+    extraction_lines,
+    failure_table,
+    ingest_table,
+    metrics_table,
+    result_table,
+    store_table,
+)
+from pipeline.training_state import EpochRecord
+from pipeline.workspace import Workspace
+
+app = App(name="winnow", help="From raw talking-head video to a trained sentiment model.")
+store_app = App(name="store", help="Look after the feature store.")
+app.command(store_app)
+console = Console(soft_wrap=True)
+
+WorkspaceOption = Annotated[Path, Parameter(name="--workspace")]
+ConfigOption = Annotated[Path | None, Parameter(name="--config")]
+SetOption = Annotated[list[str], Parameter(name="--set", negative=())]
+DEFAULT_WORKSPACE = Path("workspace")
+
+
+@app.command
+def ingest(
+    videos: Path,
+    *,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    config: ConfigOption = None,
+    settings: SetOption = [],  # noqa: B006
+) -> None:
+    """Find the videos of a folder, their transcripts and labels.
+
+    Parameters
+    ----------
+    videos : Path
+        The folder, searched with its subfolders.
+    workspace : Path
+        Where everything that is made lies.
+    config : Path
+        A YAML file of settings.
+    settings : list of str
+        Single settings, such as training.max_epochs=3.
+    """
+    project = _project(workspace, config, settings)
+    with _progress("ingest", None) as step:
+        report = project.ingest(videos, on_file=lambda path: step())
+    console.print(ingest_table(report))
+    _show_failures(project)
+
+
+@app.command
+def extract(
+    *,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    config: ConfigOption = None,
+    settings: SetOption = [],  # noqa: B006
+) -> None:
+    """Extract the features that are missing.
+
+    Parameters
+    ----------
+    workspace : Path
+        Where everything that is made lies.
+    config : Path
+        A YAML file of settings.
+    settings : list of str
+        Single settings, such as jobs=4.
+    """
+    project = _project(workspace, config, settings)
+    plan = project.plan()
+    with _progress("extract", len(plan.jobs)) as step:
+        report = project.extract(plan, on_clip=lambda clip: step())
+    project.record_failures("extract", report.failures)
+    for line in extraction_lines(report):
+        console.print(line, highlight=False)
+    _show_failures(project)
+
+
+@app.command
+def train(
+    *,
+    fresh: bool = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    config: ConfigOption = None,
+    settings: SetOption = [],  # noqa: B006
+) -> None:
+    """Train and evaluate the configured model.
+
+    Parameters
+    ----------
+    fresh : bool
+        Train again even if the same data and settings were trained on before.
+    workspace : Path
+        Where everything that is made lies.
+    config : Path
+        A YAML file of settings.
+    settings : list of str
+        Single settings, such as training.max_epochs=3.
+    """
+    project = _project(workspace, config, settings)
+    training = project.config.training
+    with _progress("train", len(training.seeds) * training.max_epochs) as step:
+
+        def on_epoch(seed: int, record: EpochRecord) -> None:
+            step(f"train seed {seed}, validation MAE {record.valid_mae:.3f}")
+
+        report = project.train(fresh=fresh, on_epoch=on_epoch)
+    console.print(result_table(report))
+    console.print(f"report: {project.workspace.runs / report.id / 'report.md'}")
+
+
+@app.command
+def evaluate(
+    *,
+    run: str = "latest",
+    split: str = "test",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    config: ConfigOption = None,
+    settings: SetOption = [],  # noqa: B006
+) -> None:
+    """Score a run's checkpoints on the labelled utterances of a split.
+
+    Parameters
+    ----------
+    run : str
+        A run's id, or latest.
+    split : str
+        One of train, valid and test.
+    workspace : Path
+        Where everything that is made lies.
+    config : Path
+        A YAML file of settings.
+    settings : list of str
+        Single settings.
+    """
+    project = _project(workspace, config, settings)
+    console.print(metrics_table(project.evaluate(run=run, on=split), title=f"{run} on {split}"))
+
+
+@app.command
+def predict(
+    videos: Path | None = None,
+    *,
+    run: str = "latest",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    config: ConfigOption = None,
+    settings: SetOption = [],  # noqa: B006
+) -> None:
+    """Predict the sentiment of utterances without a label.
+
+    Parameters
+    ----------
+    videos : Path
+        A folder of new videos; without it the workspace's own unlabelled utterances.
+    run : str
+        A run's id, or latest.
+    workspace : Path
+        Where everything that is made lies.
+    config : Path
+        A YAML file of settings.
+    settings : list of str
+        Single settings.
+    """
+    project = _project(workspace, config, settings)
+    if videos is None:
+        path = project.predict(run=run)
+    else:
+        path = _predict_folder(project, videos, run)
+    console.print(f"predictions: {path}")
+
+
+@app.command
+def report(*, run: str = "latest", workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
+    """Show a run's report.
+
+    Parameters
+    ----------
+    run : str
+        A run's id, or latest.
+    workspace : Path
+        Where everything that is made lies.
+    """
+    folder = Workspace(root=workspace).runs
+    page = folder / load_run(folder, run).id / "report.md"
+    console.print(Markdown(page.read_text()))
+    console.print(f"report: {page}")
+
+
+@store_app.command(name="ls")
+def list_store(
+    *,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    config: ConfigOption = None,
+    settings: SetOption = [],  # noqa: B006
+) -> None:
+    """List what the store holds.
+
+    Parameters
+    ----------
+    workspace : Path
+        Where everything that is made lies.
+    config : Path
+        A YAML file of settings.
+    settings : list of str
+        Single settings.
+    """
+    console.print(store_table(list(_project(workspace, config, settings).store.files())))
+
+
+@store_app.command
+def verify(
+    *,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    config: ConfigOption = None,
+    settings: SetOption = [],  # noqa: B006
+) -> None:
+    """Compare every stored sequence with its digest; ends with status 1 if one is damaged.
+
+    Parameters
+    ----------
+    workspace : Path
+        Where everything that is made lies.
+    config : Path
+        A YAML file of settings.
+    settings : list of str
+        Single settings.
+    """
+    problems = _project(workspace, config, settings).store.verify()
+    for problem in problems:
+        console.print(problem)
+    console.print(f"{len(problems)} damaged")
+    if problems:
+        sys.exit(1)
+
+
+@store_app.command(name="gc")
+def collect_garbage(
+    *,
+    dry_run: bool = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    config: ConfigOption = None,
+    settings: SetOption = [],  # noqa: B006
+) -> None:
+    """Delete what the ingested clips and the settings in use cannot reach.
+
+    Parameters
+    ----------
+    dry_run : bool
+        Only say what would be deleted.
+    workspace : Path
+        Where everything that is made lies.
+    config : Path
+        A YAML file of settings.
+    settings : list of str
+        Single settings.
+    """
+    project = _project(workspace, config, settings)
+    found = project.store.unreachable(project.keys())
+    size = sum(stored.size for stored in found) / 1e6
+    if not dry_run:
+        project.store.remove(found)
+    console.print(
+        f"{len(found)} files, {size:.1f} MB {'would be deleted' if dry_run else 'deleted'}"
+    )
+
+
+def main() -> None:
+    """Run the command; an error of the pipeline is a message and status 2, not a traceback."""
+    try:
+        app()
+    except (PipelineError, ExtractorError, ModelError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"[red]{error.__class__.__name__}[/]:", end=" ")
+        Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
+        sys.exit(2)
+
+
+def _project(workspace: Path, config: Path | None, settings: list[str]) -> Project:
+    values = {}
+    for setting in settings:
+        name, found, value = setting.partition("=")
+        if not found:
+            raise ConfigError(f"--set {setting!r}: write name=value, such as training.max_epochs=3")
+        values[name] = yaml.safe_load(value)
+    return Project(workspace=Workspace(root=workspace), config=load_config(config, values))
+
+
+def _predict_folder(project: Project, videos: Path, run: str) -> Path:
+    """Predict a folder of its own: own manifests, but the project's features and runs."""
+    root = project.workspace.root / "predict"
+    config = project.config.model_copy(
+        update={"store": project.config.store_root(project.workspace)}
+    )
+    other = Project(workspace=Workspace(root=root), config=config)
+    other.ingest(videos)
+    plan = other.plan()
+    with _progress("extract", len(plan.jobs)) as step:
+        extracted = other.extract(plan, on_clip=lambda clip: step())
+    other.record_failures("extract", extracted.failures)
+    _show_failures(other)
+    return other.predict(run=run, runs=project.workspace.runs)
+
+
+def _show_failures(project: Project) -> None:
+    failures = project.failures()
+    if failures:
+        console.print(failure_table(failures))
+        console.print(f"all of them: {project.workspace.failures}")
+
+
+@contextmanager
+def _progress(name: str, total: int | None) -> Iterator[Callable[..., Any]]:
+    """Show a bar; the caller gets a function that moves it by one."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(name, total=total)
+
+        def step(description: str = name) -> None:
+            bar.update(task, advance=1, description=description)
+
+        yield step

@@ -1,0 +1,191 @@
+"""One validated description of a run."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from extractors.base import Extractor
+from extractors.base import get as get_extractor
+from extractors.errors import ExtractorError
+from pipeline.checkpoint import plain_model_config
+from pipeline.errors import ConfigError
+from pipeline.segments import SegmentConfig
+from pipeline.splits import SplitConfig
+from pipeline.training_config import TrainingConfig
+from pipeline.workspace import Workspace
+
+#: What is extracted when the configuration does not say.
+DEFAULT_EXTRACTORS: dict[str, dict[str, Any]] = {"covarep": {}, "openface": {}, "bert": {}}
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelChoice(BaseModel):
+    """Which model, with which hyper-parameters.
+
+    Parameters
+    ----------
+    name : str
+        Registered name.
+    settings : dict
+        Those of its ``Config`` that differ from the defaults.
+    """
+
+    model_config = _STRICT
+
+    name: str = "mind"
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class RunConfig(BaseModel):
+    """Everything that can be set, with defaults for all of it.
+
+    Parameters
+    ----------
+    extractors : dict of str to dict
+        Registered name to those settings that differ from the defaults; at most one a modality.
+    model : ModelChoice
+        What is trained.
+    training : TrainingConfig
+        How.
+    segments : SegmentConfig
+        Where an utterance ends that has no label.
+    split : SplitConfig
+        How labelled clips are divided where ``labels.csv`` does not say.
+    store : str or None
+        Folder or fsspec URL of the feature store; inside the workspace without it.
+    jobs : int
+        Processes that extract features; 0 for one a processor core.
+    """
+
+    model_config = _STRICT
+
+    extractors: dict[str, dict[str, Any]] = DEFAULT_EXTRACTORS
+    model: ModelChoice = ModelChoice()
+    training: TrainingConfig = TrainingConfig()
+    segments: SegmentConfig = SegmentConfig()
+    split: SplitConfig = SplitConfig()
+    store: str | None = None
+    jobs: int = Field(default=0, ge=0)
+
+    @field_validator("extractors")
+    @classmethod
+    def _check_extractors(cls, chosen: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        try:
+            build_extractors(chosen)
+        except (ConfigError, ExtractorError) as error:
+            raise ValueError(str(error)) from error
+        return chosen
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, chosen: ModelChoice) -> ModelChoice:
+        try:
+            plain_model_config(chosen.name, chosen.settings)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return chosen
+
+    def store_root(self, workspace: Workspace) -> str:
+        """Say where features lie.
+
+        Parameters
+        ----------
+        workspace : Workspace
+            The workspace in use.
+
+        Returns
+        -------
+        str
+            Folder or URL.
+        """
+        return self.store or str(workspace.features)
+
+
+def build_extractors(chosen: dict[str, dict[str, Any]]) -> dict[str, Extractor]:
+    """Make configured extractors.
+
+    Parameters
+    ----------
+    chosen : dict of str to dict
+        Registered name to settings.
+
+    Returns
+    -------
+    dict of str to Extractor
+        By name.
+
+    Raises
+    ------
+    ConfigError
+        If settings are not valid, or two extractors feed one modality.
+    RegistryError
+        If a name is unknown.
+    """
+    built: dict[str, Extractor] = {}
+    for name, settings in chosen.items():
+        kind = get_extractor(name)
+        rival = next((b.name for b in built.values() if b.modality == kind.modality), None)
+        if rival is not None:
+            raise ConfigError(
+                f"extractors {rival!r} and {name!r} both give {kind.modality}; choose one of them"
+            )
+        try:
+            built[name] = kind(TypeAdapter(kind.Config).validate_python(settings))
+        except ValidationError as error:
+            raise ConfigError(f"extractor {name!r}: {_first(error)}") from error
+    if not built:
+        raise ConfigError("extractors: name at least one")
+    return built
+
+
+def load_config(path: Path | None, settings: dict[str, Any] | None = None) -> RunConfig:
+    """Read a run's description.
+
+    Parameters
+    ----------
+    path : Path or None
+        A YAML file; defaults without it.
+    settings : dict, optional
+        Dotted names to values that override the file, such as ``{"training.max_epochs": 3}``.
+
+    Returns
+    -------
+    RunConfig
+        Validated.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or a setting is unknown or out of range; it is named.
+    """
+    tree: Any = {}
+    if path is not None:
+        try:
+            tree = yaml.safe_load(path.read_text()) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path}: cannot be read as YAML ({error})") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: must hold names and values, holds a {type(tree).__name__}")
+    for name, value in (settings or {}).items():
+        _override(tree, name, value)
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(f"{path or 'settings'}: {_first(error)}") from error
+
+
+def _override(tree: dict[str, Any], name: str, value: Any) -> None:
+    *parents, last = name.split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"setting {name!r}: {parent!r} holds a value, not settings")
+    tree[last] = value
+
+
+def _first(error: ValidationError) -> str:
+    details = error.errors()[0]
+    where = ".".join(str(part) for part in details["loc"])
+    return f"{where}: {details['msg']}" if where else str(details["msg"])

@@ -1,0 +1,380 @@
+"""Which features are missing; compute those, keep failures, lose nothing."""
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import TimeoutError as TimedOut
+from concurrent.futures import as_completed
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pebble import ProcessExpired, ProcessPool
+
+from extractors.base import Extractor
+from extractors.errors import ExtractorError
+from extractors.media import Media
+from extractors.words import Word
+from pipeline.config import build_extractors
+from pipeline.errors import PipelineError
+from pipeline.fingerprint import settings_digest
+from pipeline.records import Clip, Failure, Transcript
+from pipeline.store import FeatureKey, FeatureStore
+
+#: A clip may take this long, and this many times its length; then its process is killed.
+PATIENCE_SECONDS, PATIENCE_FACTOR = 120.0, 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipJob:
+    """What is missing of one clip.
+
+    Parameters
+    ----------
+    clip : Clip
+        The clip.
+    words : tuple of Word
+        Its words, none without a transcript.
+    missing : dict of str to FeatureKey
+        Extractor name to the key that its sequence will have.
+    """
+
+    clip: Clip
+    words: tuple[Word, ...]
+    missing: dict[str, FeatureKey]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractionPlan:
+    """What is there and what is missing.
+
+    Parameters
+    ----------
+    keys : dict of str to dict of str to FeatureKey
+        Clip id to extractor name to key, of everything that the clips can give.
+    jobs : tuple of ClipJob
+        Clips of which something is missing.
+    stored : dict of str to int
+        Extractor name to how many sequences are there already.
+    """
+
+    keys: dict[str, dict[str, FeatureKey]]
+    jobs: tuple[ClipJob, ...]
+    stored: dict[str, int]
+
+    def shards(self, size: int) -> list["ExtractionPlan"]:
+        """Divide the work.
+
+        Parameters
+        ----------
+        size : int
+            Clips a shard, >= 1.
+
+        Returns
+        -------
+        list of ExtractionPlan
+            With the keys of their own clips only; one without jobs if nothing is missing.
+        """
+        parts = [self.jobs[i : i + size] for i in range(0, len(self.jobs), size)] or [()]
+        return [
+            replace(self, jobs=part, keys={job.clip.id: self.keys[job.clip.id] for job in part})
+            for part in parts
+        ]
+
+
+class Outcome(NamedTuple):
+    """What became of one extractor on one clip.
+
+    Attributes
+    ----------
+    extractor : str
+        Its name.
+    seconds : float
+        Time taken.
+    failure : Failure or None
+        Why nothing was stored; None if it was.
+    """
+
+    extractor: str
+    seconds: float
+    failure: Failure | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractionReport:
+    """What an extraction did.
+
+    Parameters
+    ----------
+    extracted, stored, failed : dict of str to int
+        Extractor name to counts: newly extracted, there before, failed.
+    seconds : dict of str to float
+        Extractor name to time spent in all processes.
+    clip_seconds : float
+        Length of the clips that something was extracted from.
+    failures : tuple of Failure
+        One for each that failed.
+    """
+
+    extracted: dict[str, int]
+    stored: dict[str, int]
+    failed: dict[str, int]
+    seconds: dict[str, float]
+    clip_seconds: float
+    failures: tuple[Failure, ...]
+
+    @classmethod
+    def merged(cls, reports: Sequence["ExtractionReport"]) -> "ExtractionReport":
+        """Add up what the shards of one plan did.
+
+        Parameters
+        ----------
+        reports : sequence of ExtractionReport
+            Of disjoint shards of one plan, at least one.
+
+        Returns
+        -------
+        ExtractionReport
+            Sums; ``stored`` is the plan's.
+        """
+
+        def total(field: str) -> dict[str, Any]:
+            parts = [getattr(report, field) for report in reports]
+            return {name: sum(part[name] for part in parts) for name in parts[0]}
+
+        return cls(
+            extracted=total("extracted"),
+            stored=dict(reports[0].stored),
+            failed=total("failed"),
+            seconds=total("seconds"),
+            clip_seconds=sum(report.clip_seconds for report in reports),
+            failures=tuple(failure for report in reports for failure in report.failures),
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Give the counts as plain values, for a run's report."""
+        counts = asdict(self)
+        del counts["failures"]
+        return counts
+
+
+def plan_extraction(
+    *,
+    clips: Sequence[Clip],
+    transcripts: Iterable[Transcript],
+    extractors: Mapping[str, Extractor],
+    store: FeatureStore,
+) -> ExtractionPlan:
+    """Ask the store what is missing, before anything is decoded.
+
+    A clip without sound is not given to an extractor of sound, and so on: that is no failure.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        All clips.
+    transcripts : iterable of Transcript
+        Of those that have one.
+    extractors : mapping of str to Extractor
+        Configured, by name.
+    store : FeatureStore
+        What is there.
+
+    Returns
+    -------
+    ExtractionPlan
+        With jobs in the order of the clips.
+    """
+    settings = {name: store.note_extractor(extractor) for name, extractor in extractors.items()}
+    words = {transcript.clip_id: transcript.words for transcript in transcripts}
+    keys, jobs = {}, []
+    stored = dict.fromkeys(extractors, 0)
+    for clip in clips:
+        spoken = words.get(clip.id, ())
+        keys[clip.id] = {
+            name: _key(clip, spoken, extractor, settings[name])
+            for name, extractor in extractors.items()
+            if _can_read(clip, spoken, extractor)
+        }
+        missing = {name: key for name, key in keys[clip.id].items() if key not in store}
+        for name in keys[clip.id].keys() - missing.keys():
+            stored[name] += 1
+        if missing:
+            jobs.append(ClipJob(clip=clip, words=spoken, missing=missing))
+    return ExtractionPlan(keys=keys, jobs=tuple(jobs), stored=stored)
+
+
+def run_extraction(
+    *,
+    plan: ExtractionPlan,
+    extractors: dict[str, dict[str, Any]],
+    store_root: str,
+    processes: int,
+    on_clip: Callable[[Clip], None] = lambda clip: None,
+) -> ExtractionReport:
+    """Extract what is missing in processes of their own.
+
+    A clip that raises, crashes its process or takes too long becomes a Failure; the others go on.
+    Each sequence is stored as soon as it is made, so a run that is killed loses no finished work.
+
+    Parameters
+    ----------
+    plan : ExtractionPlan
+        What is missing.
+    extractors : dict of str to dict
+        Registered name to settings.
+    store_root : str
+        The store's folder or URL.
+    processes : int
+        How many at a time; 0 for one a processor core.
+    on_clip : callable, optional
+        Told of every clip that is done.
+
+    Returns
+    -------
+    ExtractionReport
+        Counts by extractor.
+    """
+    outcomes: list[Outcome] = []
+    if plan.jobs:
+        workers = min(processes or os.cpu_count() or 1, len(plan.jobs))
+        with ProcessPool(
+            max_workers=workers,
+            context=get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(os.getpid(), extractors, store_root),
+        ) as pool:
+            pending: dict[Any, ClipJob] = {
+                pool.schedule(_work, args=(job,), timeout=_patience(job.clip)): job
+                for job in plan.jobs
+            }
+            try:
+                for done in as_completed(pending):
+                    outcomes += _collect(done, pending[done])
+                    on_clip(pending[done].clip)
+            except BaseException:
+                pool.stop()  # type: ignore[no-untyped-call]
+                raise
+    return _report(plan, outcomes, list(extractors))
+
+
+def extract_clip(
+    *, job: ClipJob, extractors: Mapping[str, Extractor], store: FeatureStore
+) -> list[Outcome]:
+    """Extract and store what is missing of one clip.
+
+    This is the one place where any exception becomes data: whatever an extractor meets in a clip
+    must not cost another clip.
+
+    Parameters
+    ----------
+    job : ClipJob
+        Clip and what is missing.
+    extractors : mapping of str to Extractor
+        Configured, by name.
+    store : FeatureStore
+        Where to.
+
+    Returns
+    -------
+    list of Outcome
+        One for each missing sequence.
+    """
+    media = Media(path=Path(job.clip.path), words=job.words)
+    outcomes = []
+    for name, key in job.missing.items():
+        started, failure = time.perf_counter(), None
+        try:
+            store.put(key, extractors[name].extract(media))
+        except Exception as error:  # noqa: BLE001
+            failure = _failure(job.clip, name, _code(error), f"{type(error).__name__}: {error}")
+        outcomes.append(Outcome(name, time.perf_counter() - started, failure))
+    return outcomes
+
+
+def _can_read(clip: Clip, words: Sequence[Word], extractor: Extractor) -> bool:
+    there = {"audio": clip.has_audio, "video": clip.has_video, "words": bool(words)}
+    return there[extractor.source]
+
+
+def _key(clip: Clip, words: Sequence[Word], extractor: Extractor, settings: str) -> FeatureKey:
+    reads_words = extractor.source == "words"
+    return FeatureKey(
+        extractor=extractor.name,
+        settings=settings,
+        clip_id=clip.id,
+        words=settings_digest([asdict(word) for word in words]) if reads_words else "",
+    )
+
+
+def _patience(clip: Clip) -> float:
+    return PATIENCE_SECONDS + PATIENCE_FACTOR * clip.duration
+
+
+def _code(error: Exception) -> str:
+    if isinstance(error, ExtractorError | PipelineError):
+        return error.code
+    return "out_of_memory" if isinstance(error, MemoryError) else "unexpected"
+
+
+def _failure(clip: Clip, extractor: str, code: str, detail: str) -> Failure:
+    return Failure(
+        item=clip.path, step=f"extract:{extractor}", code=code, detail=detail, clip_id=clip.id
+    )
+
+
+def _collect(done: Any, job: ClipJob) -> list[Outcome]:
+    try:
+        outcomes: list[Outcome] = done.result()
+    except TimedOut:
+        code, detail = "timed_out", f"took longer than {_patience(job.clip):.0f} s and was stopped"
+    except ProcessExpired as error:
+        code, detail = "crashed", f"its process died ({error})"
+    else:
+        return outcomes
+    return [Outcome(name, 0.0, _failure(job.clip, name, code, detail)) for name in job.missing]
+
+
+def _report(plan: ExtractionPlan, outcomes: list[Outcome], names: list[str]) -> ExtractionReport:
+    extracted = Counter(o.extractor for o in outcomes if o.failure is None)
+    failed = Counter(o.extractor for o in outcomes if o.failure is not None)
+    seconds: Counter[str] = Counter()
+    for outcome in outcomes:
+        seconds[outcome.extractor] += outcome.seconds  # type: ignore[assignment]
+    return ExtractionReport(
+        extracted={name: extracted[name] for name in names},
+        stored={name: plan.stored[name] for name in names},
+        failed={name: failed[name] for name in names},
+        seconds={name: float(seconds[name]) for name in names},
+        clip_seconds=sum(job.clip.duration for job in plan.jobs),
+        failures=tuple(o.failure for o in outcomes if o.failure is not None),
+    )
+
+
+class _Worker:
+    """What a worker process keeps warm between clips."""
+
+    extractors: Mapping[str, Extractor]
+    store: FeatureStore
+
+
+def _start_worker(parent: int, extractors: dict[str, dict[str, Any]], store_root: str) -> None:
+    # One process a core is faster than threads that compete for all cores.
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    _Worker.extractors = build_extractors(extractors)
+    _Worker.store = FeatureStore(store_root)
+
+
+def _die_with(parent: int) -> None:
+    """End this process when its parent was killed and so cannot stop it."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+def _work(job: ClipJob) -> list[Outcome]:
+    return extract_clip(job=job, extractors=_Worker.extractors, store=_Worker.store)

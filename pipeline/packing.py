@@ -1,0 +1,119 @@
+"""From stored features and utterances to a packed data set."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+
+from extractors.base import get as get_extractor
+from extractors.sequence import FeatureSequence
+from pipeline.dataset import Example, PackedDataset
+from pipeline.errors import DataError, StoreError
+from pipeline.failure_log import FailureLog
+from pipeline.fingerprint import settings_digest
+from pipeline.records import Segment
+from pipeline.store import FeatureKey, FeatureStore
+
+
+def pack_segments(
+    *,
+    segments: Sequence[Segment],
+    keys: Mapping[str, Mapping[str, FeatureKey]],
+    store: FeatureStore,
+    folder: Path,
+    log: FailureLog,
+) -> PackedDataset:
+    """Slice the stored sequences into utterances and pack them, once for the same input.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        Utterances, those of one clip together.
+    keys : mapping of str to mapping of str to FeatureKey
+        Clip id to extractor name to key; a key that is not stored is a missing modality.
+    store : FeatureStore
+        Where the sequences are.
+    folder : Path
+        Receives the packed file, named by the digest of what it is made from.
+    log : FailureLog
+        Told of utterances without any feature and of sequences that are damaged.
+
+    Returns
+    -------
+    PackedDataset
+        On the CPU; utterances without any feature are left out.
+
+    Raises
+    ------
+    DataError
+        If no utterance is left.
+    """
+    there = {
+        clip_id: {name: key for name, key in by_name.items() if key in store}
+        for clip_id, by_name in keys.items()
+    }
+    digest = settings_digest(
+        {
+            "segments": [asdict(segment) for segment in segments],
+            "features": {
+                clip_id: sorted(key.path for key in by_name.values())
+                for clip_id, by_name in there.items()
+            },
+        }
+    )
+    path = folder / f"{digest[:16]}.safetensors"
+    dataset = _load(path)
+    if dataset is None:
+        examples = list(_examples(segments, there, store, log))
+        if not examples:
+            raise DataError(
+                f"none of {len(segments)} utterances has any feature; see the recorded failures"
+            )
+        PackedDataset.pack(examples, digest).save(path)
+        dataset = PackedDataset.load(path)
+    _record_absent(segments, set(dataset.ids), log)
+    return dataset
+
+
+def _load(path: Path) -> PackedDataset | None:
+    """Read what was packed before; a damaged file is packed again."""
+    try:
+        return PackedDataset.load(path) if path.exists() else None
+    except StoreError:
+        path.unlink()
+        return None
+
+
+def _record_absent(segments: Sequence[Segment], packed: set[str], log: FailureLog) -> None:
+    for segment in segments:
+        if segment.id not in packed:
+            nothing = DataError(
+                f"utterance {segment.id}: no extractor gave anything between "
+                f"{segment.start:.2f} and {segment.end:.2f} s; it is left out",
+                code="no_features",
+            )
+            log.record(nothing, item=segment.id, step="pack", clip_id=segment.clip_id)
+
+
+def _examples(
+    segments: Sequence[Segment],
+    keys: Mapping[str, Mapping[str, FeatureKey]],
+    store: FeatureStore,
+    log: FailureLog,
+) -> Iterator[Example]:
+    """Utterances of one clip after the other, so that a clip is read once."""
+    for clip_id, group in groupby(segments, key=lambda segment: segment.clip_id):
+        sequences = {}
+        for name, key in keys.get(clip_id, {}).items():
+            try:
+                sequences[get_extractor(name).modality] = store.get(key)
+            except StoreError as error:
+                log.record(error, item=key.path, step="pack", clip_id=clip_id)
+        for segment in group:
+            rows: dict[str, FeatureSequence] = {
+                modality: sequence.between(segment.start, segment.end)
+                for modality, sequence in sequences.items()
+            }
+            features = {modality: part for modality, part in rows.items() if len(part)}
+            if features:
+                yield Example(id=segment.id, label=segment.label, features=features)

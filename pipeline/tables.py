@@ -1,0 +1,159 @@
+"""What the command line shows: tables for people."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+
+from pipeline.extraction import ExtractionReport
+from pipeline.ingest import IngestReport
+from pipeline.metrics import METRIC_NAMES, SentimentMetrics
+from pipeline.records import Failure
+from pipeline.report import RunReport
+from pipeline.splits import SPLIT_NAMES
+from pipeline.store import StoredFile
+
+
+def ingest_table(report: IngestReport) -> Table:
+    """Show what a folder holds.
+
+    Parameters
+    ----------
+    report : IngestReport
+        What was found.
+
+    Returns
+    -------
+    Table
+        Counts.
+    """
+    labelled = sum(segment.label is not None for segment in report.segments)
+    sizes = ", ".join(f"{name} {len(getattr(report.split, name))}" for name in SPLIT_NAMES)
+    table = Table("found", "count", title="Ingested")
+    table.add_row("clips", str(len(report.clips)))
+    table.add_row("transcripts", str(len(report.transcripts)))
+    table.add_row("utterances", str(len(report.segments)))
+    table.add_row("of them labelled", f"{labelled} ({sizes})")
+    table.add_row("could not be used", str(len(report.failures)))
+    return table
+
+
+def extraction_lines(report: ExtractionReport) -> list[str]:
+    """Say what each extractor did, one line each.
+
+    Parameters
+    ----------
+    report : ExtractionReport
+        Counts.
+
+    Returns
+    -------
+    list of str
+        Such as ``covarep: 3 extracted, 9 stored before, 0 failed (2.1 s)``.
+    """
+    return [
+        f"{name}: {count} extracted, {report.stored[name]} stored before, "
+        f"{report.failed[name]} failed ({report.seconds[name]:.1f} s)"
+        for name, count in report.extracted.items()
+    ]
+
+
+def failure_table(failures: Sequence[Failure]) -> Table:
+    """Show failures by step and code, with an example of each.
+
+    Parameters
+    ----------
+    failures : sequence of Failure
+        What could not be done.
+
+    Returns
+    -------
+    Table
+        One row a step and code.
+    """
+    counts = Counter((failure.step, failure.code) for failure in failures)
+    first = {(failure.step, failure.code): failure for failure in reversed(failures)}
+    table = Table("step", "code", "count", "first", title="Failures")
+    for (step, code), count in sorted(counts.items()):
+        table.add_row(step, code, str(count), first[step, code].detail)
+    return table
+
+
+def result_table(report: RunReport) -> Table:
+    """Show a run's test results beside the constant predictor's.
+
+    Parameters
+    ----------
+    report : RunReport
+        A finished run.
+
+    Returns
+    -------
+    Table
+        Metrics as mean and standard deviation over the seeds.
+    """
+    summary = report.summary["test"]
+    constant, ensemble = report.constant["test"], report.ensemble["test"]
+    table = Table(
+        "metric",
+        f"mean ± sd, {len(report.seeds)} seeds",
+        "mean prediction",
+        "constant",
+        title=f"{report.model} on the test split ({constant.n} utterances)",
+    )
+    for name in METRIC_NAMES:
+        mean_sd = f"{_number(summary[name].mean)} ± {_number(summary[name].sd)}"
+        table.add_row(
+            name, mean_sd, _number(getattr(ensemble, name)), _number(getattr(constant, name))
+        )
+    return table
+
+
+def metrics_table(metrics: Mapping[str, SentimentMetrics], *, title: str) -> Table:
+    """Show several evaluations side by side.
+
+    Parameters
+    ----------
+    metrics : mapping of str to SentimentMetrics
+        Name to metrics.
+    title : str
+        Of the table.
+
+    Returns
+    -------
+    Table
+        One column each.
+    """
+    table = Table("metric", *metrics, title=title)
+    for name in METRIC_NAMES:
+        table.add_row(name, *(_number(getattr(found, name)) for found in metrics.values()))
+    return table
+
+
+def store_table(files: Sequence[StoredFile]) -> Table:
+    """Show what a store holds, by extractor and settings.
+
+    Parameters
+    ----------
+    files : sequence of StoredFile
+        All of them.
+
+    Returns
+    -------
+    Table
+        Counts and sizes.
+    """
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for stored in files:
+        folder, _, name = stored.path.rpartition("/")
+        counts[folder] += name.endswith(".safetensors")
+        sizes[folder] += stored.size
+    table = Table("extractor/settings", "sequences", "MB", title="Feature store")
+    for folder in sorted(counts):
+        table.add_row(folder, str(counts[folder]), f"{sizes[folder] / 1e6:.1f}")
+    return table
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.3f}"
