@@ -1,0 +1,137 @@
+"""A small model and small data sets to train it on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import models.base
+from extractors.sequence import FeatureSequence
+from models.base import Losses, Output, SentimentModel
+from pipeline.dataset import Example, PackedDataset
+from pipeline.report import RunReport
+from pipeline.runs import train_run
+from pipeline.splits import Split
+from pipeline.training_config import TrainingConfig
+
+WIDTHS = {"text": 6, "audio": 4, "vision": 3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedMeanConfig:
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    dropout: float = 0.2
+    size_weight: float = 0.01
+
+
+class MaskedMean(SentimentModel):
+    """Mean of each modality's valid rows, dropout, one linear layer: small, real and random."""
+
+    name = "masked_mean"
+    Config = MaskedMeanConfig
+
+    def __init__(self, config: Any, dimensions: Mapping[str, int]) -> None:
+        super().__init__(config, dimensions)
+        self.dropout = nn.Dropout(self.config.dropout)
+        self.linear = nn.Linear(sum(self.dimensions.values()), 1)
+        self.steps: list[tuple[int, bool]] = []
+
+    def forward(self, batch):
+        self.require_modalities(batch)
+        means = []
+        for name in self.modalities:
+            sequence = batch.sequences[name]
+            counts = sequence.mask.sum(1, keepdim=True).clamp(min=1)
+            means.append((sequence.values * sequence.mask[..., None]).sum(1) / counts)
+        return Output(prediction=self.linear(self.dropout(torch.cat(means, 1))).squeeze(1))
+
+    def losses(self, batch, output, progress):
+        error = (output.prediction - batch.target).abs()[batch.has_target].mean()
+        terms = {"task": error, "size": output.prediction.square().mean()}
+        return Losses(terms=terms, weights={"task": 1.0, "size": self.config.size_weight})
+
+    def after_step(self, batch, output, epoch):
+        self.steps.append((epoch, output.prediction.requires_grad))
+
+
+@pytest.fixture
+def masked_mean(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Register the small model for one test and return its name."""
+    monkeypatch.setitem(models.base._REGISTRY, MaskedMean.name, MaskedMean)
+    return MaskedMean.name
+
+
+def make_sequence(
+    *, values: np.ndarray, valid: np.ndarray | None = None, rate: float = 25.0
+) -> FeatureSequence:
+    start = np.arange(len(values)) / rate
+    return FeatureSequence(
+        values=values.astype(np.float32),
+        times=np.stack([start, start + 1 / rate], axis=1),
+        names=tuple(f"c{number}" for number in range(values.shape[1])),
+        valid=np.ones(len(values), np.bool_) if valid is None else valid,
+    )
+
+
+def make_examples(*, n: int = 40, seed: int = 0, widths: Mapping[str, int] = WIDTHS) -> list:
+    """Utterances whose features carry their label under noise; every fifth has no vision."""
+    generator = np.random.default_rng(seed)
+    examples = []
+    for number in range(n):
+        label = round(float(np.clip(generator.normal() * 1.5, -3, 3)), 2)
+        features = {}
+        for modality, width in widths.items():
+            rows = int(generator.integers(3, 12))
+            values = generator.standard_normal((rows, width)) + 0.6 * label
+            features[modality] = make_sequence(values=values, valid=generator.random(rows) < 0.9)
+        if number % 5 == 0:
+            features.pop("vision", None)
+        examples.append(Example(id=f"u{number:03}", label=label, features=features))
+    return examples
+
+
+@pytest.fixture
+def dataset() -> PackedDataset:
+    return PackedDataset.pack(make_examples(), digest="synthetic")
+
+
+@pytest.fixture
+def split(dataset: PackedDataset) -> Split:
+    return Split(train=dataset.ids[:24], valid=dataset.ids[24:32], test=dataset.ids[32:])
+
+
+@pytest.fixture
+def short() -> TrainingConfig:
+    return TrainingConfig(
+        max_epochs=6, batch_size=8, min_batch=4, learning_rate=0.03, device="cpu", seeds=(0, 1)
+    )
+
+
+@pytest.fixture
+def run(
+    masked_mean: str,
+    dataset: PackedDataset,
+    split: Split,
+    short: TrainingConfig,
+    tmp_path: Path,
+) -> Callable[..., RunReport]:
+    """Train a run of the small model in ``tmp_path / "runs"``; any argument may be replaced."""
+
+    def train(**changed: Any) -> RunReport:
+        chosen = {
+            "dataset": dataset,
+            "split": split,
+            "model_name": masked_mean,
+            "model_config": {},
+            "training": short,
+            "runs_folder": tmp_path / "runs",
+        }
+        return train_run(**(chosen | changed))
+
+    return train
