@@ -46,8 +46,7 @@ def draw_losses(seeds: tuple[SeedReport, ...]) -> Figure:
         for seed in seeds:
             panel.plot([record.terms[term] for record in seed.history], lw=1.2)
         weight = seeds[0].history[0].weights[term]
-        panel.set(title=f"{term.replace('_', ' ')} (train, weight {weight:g})")
-        panel.set(xlabel="epoch", ylabel="loss, unweighted")
+        panel.set(title=term.replace("_", " "), xlabel="epoch", ylabel=f"train, weight {weight:g}")
     _draw_validation(panels[len(terms)], seeds)
     for panel in panels[: len(terms) + 1]:
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))

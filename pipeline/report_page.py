@@ -104,7 +104,7 @@ def _terms(report: RunReport) -> str:
     for name, weight in chosen[0].weights.items():
         before = sum(record.terms[name] for record in first) / len(first)
         after = sum(record.terms[name] for record in chosen) / len(chosen)
-        values = (_number(x) for x in (before, after, weight * after))
+        values = (f"{x:.4g}" for x in (before, after, weight * after))
         rows.append([name.replace("_", " "), f"{weight:g}", *values])
     heading = ["term", "weight", "first epoch", "selected epoch", "weighted"]
     return f"{_table(heading, rows)}\n\nTraining split, mean over the seeds."
@@ -158,9 +158,7 @@ def _summary_cells(summary: dict[str, Summary]) -> list[str]:
 
 
 def _number(value: float) -> str:
-    if math.isnan(value):
-        return "–"
-    return f"{value:.3f}" if value == 0 or 1e-2 <= abs(value) < 1e4 else f"{value:.2e}"
+    return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 def _pairs(heading: tuple[str, str], pairs: Iterable[tuple[str, Any]]) -> str:

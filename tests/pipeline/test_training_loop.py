@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import DataError, RunError
+from pipeline.splits import Split
+from pipeline.training import train_seed
+from pipeline.training_config import TrainingConfig
+from pipeline.training_loop import TrainingLoop, fit_normaliser, make_batches, mixed_seed
+
+
+@given(
+    n=st.integers(1, 200),
+    batch_size=st.integers(2, 40),
+    smallest=st.integers(2, 40),
+    seed=st.integers(0, 2**40),
+)
+def test_batches_hold_every_position_once(n, batch_size, smallest, seed):
+    smallest = min(smallest, batch_size)
+    index = torch.arange(n) * 3 + 1
+    batches = make_batches(index=index, batch_size=batch_size, min_batch=smallest, seed=seed)
+    assert sorted(torch.cat(batches).tolist()) == index.tolist()
+    assert all(len(batch) == batch_size for batch in batches[:-1])
+    if n >= smallest:
+        assert min(len(batch) for batch in batches) >= smallest
+
+
+def test_the_order_depends_on_the_seed_alone():
+    def order(seed):
+        return torch.cat(
+            make_batches(index=torch.arange(50), batch_size=8, min_batch=2, seed=seed)
+        ).tolist()
+
+    first = order(1)
+    torch.rand(3)
+    assert order(1) == first
+    assert order(2) != first
+    assert first != sorted(first)
+
+
+def test_related_parts_give_unrelated_seeds():
+    seeds = {mixed_seed(seed, epoch) for seed in range(30) for epoch in range(30)}
+    assert len(seeds) == 900
+    # half of all bits differ between neighbours, as between random numbers
+    flips = [(mixed_seed(0, e) ^ mixed_seed(0, e + 1)).bit_count() for e in range(200)]
+    assert 27 < np.mean(flips) < 33
+
+
+def test_statistics_are_of_the_valid_rows_of_the_given_utterances(dataset):
+    index = torch.tensor([7, 2, 31, 5])
+    found = fit_normaliser(dataset, index)
+    for name, ragged in dataset.modalities.items():
+        rows = np.concatenate(
+            [
+                ragged.values[ragged.offsets[i] : ragged.offsets[i + 1]][
+                    ragged.valid[ragged.offsets[i] : ragged.offsets[i + 1]]
+                ].numpy()
+                for i in index.tolist()
+            ]
+        ).astype(np.float64)
+        np.testing.assert_allclose(found.mean[name], rows.mean(0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(found.scale[name], rows.std(0), rtol=1e-5)
+
+
+def test_too_few_utterances_are_counted(dataset, masked_mean, tmp_path, short):
+    for split, counts in (
+        (Split(train=dataset.ids[:1], valid=dataset.ids[1:5], test=()), "1 and 4"),
+        (Split(train=dataset.ids[:9], valid=(), test=dataset.ids[9:]), "9 and 0"),
+    ):
+        with pytest.raises(DataError, match=counts):
+            train_seed(
+                dataset=dataset,
+                split=split,
+                model_name=masked_mean,
+                model_config={},
+                config=short,
+                seed=0,
+                folder=tmp_path,
+            )
+
+
+def test_a_loss_that_is_no_number_is_reported(dataset, split, masked_mean, tmp_path):
+    wild = TrainingConfig(learning_rate=1e36, gradient_clip=None, device="cpu", batch_size=8)
+    with pytest.raises(RunError, match=r"seed 3, epoch \d+: .*1e\+36") as caught:
+        train_seed(
+            dataset=dataset,
+            split=split,
+            model_name=masked_mean,
+            model_config={},
+            config=wild,
+            seed=3,
+            folder=tmp_path,
+        )
+    assert caught.value.code == "diverged"
+
+
+@pytest.fixture
+def loop(dataset, split, masked_mean, short):
+    from pipeline.checkpoint import build_model
+
+    torch.manual_seed(0)
+    model = build_model(masked_mean, {"dropout": 0.0}, dataset.dimensions)
+    return TrainingLoop(model=model, dataset=dataset, split=split, config=short, device="cpu")
+
+
+def test_a_step_clips_and_reports_the_norm_before(loop):
+    values = loop._train_batch(loop.train, 0.0, 0)
+    batch = loop.dataset.batch(loop.train, loop.normaliser)
+    assert values["total"] == pytest.approx(
+        float(values["term task"] + 0.01 * values["term size"]), rel=1e-6
+    )
+    # the same gradient by hand, at the weights after the step against a second step's report
+    loop.model.zero_grad()
+    loop.model.losses(batch, loop.model(batch), 0.0).total.backward()
+    by_hand = float(torch.cat([p.grad.ravel() for p in loop.model.parameters()]).norm())
+    loop.model.zero_grad()
+    assert float(loop._train_batch(loop.train, 0.0, 0)["norm"]) == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_the_hook_after_a_step_gets_detached_output(loop):
+    loop._epoch(0, seed=0)
+    assert loop.model.steps == [(0, False)] * 3
+
+
+def test_an_epoch_reports_means_over_the_utterances(loop):
+    for group in loop.optimizer.param_groups:
+        group["lr"] = 0.0
+    record = loop._epoch(0, seed=5)
+    batch = loop.dataset.batch(loop.train, loop.normaliser)
+    with torch.no_grad():
+        expected = loop.model.losses(batch, loop.model(batch), 0.0)
+    assert record.total == pytest.approx(float(expected.total), rel=1e-5)
+    assert record.terms["task"] == pytest.approx(float(expected.terms["task"]), rel=1e-5)
+    assert record.weights == expected.weights
