@@ -19,6 +19,7 @@ from pipeline.atomic import write_bytes
 from pipeline.dataset import PackedDataset
 from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.normalise import Normaliser
+from pipeline.randomness import seeded
 
 #: Raised when an older file can no longer be read.
 FORMAT = 1
@@ -209,7 +210,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         if header["format"] != FORMAT:
             raise StoreError(f"{path}: format {header['format']}, this version reads {FORMAT}")
-        model = build_model(header["model"], header["config"], header["dimensions"])
+        with seeded(0):
+            model = build_model(header["model"], header["config"], header["dimensions"])
         model.load_state_dict(subset(tensors, "model"))
         normaliser = Normaliser(mean=subset(tensors, "mean"), scale=subset(tensors, "scale"))
         names = {modality: tuple(columns) for modality, columns in header["names"].items()}

@@ -8,6 +8,7 @@ from pipeline.dataset import PackedDataset
 from pipeline.errors import DataError
 from pipeline.metrics import SentimentMetrics, sentiment_metrics
 from pipeline.normalise import Normaliser
+from pipeline.randomness import seeded
 from pipeline.splits import Split
 
 
@@ -21,6 +22,8 @@ def predict(
     batch_size: int = 64,
 ) -> Tensor:
     """Predict sentiment.
+
+    A model that draws noise in evaluation draws the same in every call.
 
     Parameters
     ----------
@@ -41,11 +44,12 @@ def predict(
         Scores on the CPU, in the order of ``index``.
     """
     model.eval()
-    parts = [
-        model(dataset.batch(part, normaliser)).prediction
-        for part in torch.split(index.to(dataset.labels.device), batch_size)
-        if len(part)
-    ]
+    with seeded(0):
+        parts = [
+            model(dataset.batch(part, normaliser)).prediction
+            for part in torch.split(index.to(dataset.labels.device), batch_size)
+            if len(part)
+        ]
     return torch.cat(parts).float().cpu() if parts else torch.zeros(0)
 
 

@@ -5,14 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pipeline.checkpoint import build_model, plain_model_config, save_checkpoint
 from pipeline.dataset import PackedDataset
 from pipeline.fingerprint import settings_digest
+from pipeline.randomness import mixed_seed, seeded
 from pipeline.splits import Split
 from pipeline.training_config import TrainingConfig, choose_device
-from pipeline.training_loop import TrainingLoop, mixed_seed
+from pipeline.training_loop import TrainingLoop
 from pipeline.training_state import EpochRecord, SeedResult, TrainingState, check_settings
 
 
@@ -83,9 +82,7 @@ def train_seed(
         check_settings(folder / "result.json", found=result.settings, wanted=settings)
         return result
     device = choose_device(config.device)
-    cuda = list(range(torch.cuda.device_count())) if device == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(mixed_seed(seed, "weights"))
+    with seeded(mixed_seed(seed, "weights")):
         model = build_model(model_name, plain, dataset.dimensions)
         loop = TrainingLoop(model=model, dataset=dataset, split=split, config=config, device=device)
         state = loop.run(folder=folder, settings=settings, seed=seed, on_epoch=on_epoch)

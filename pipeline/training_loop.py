@@ -18,8 +18,8 @@ from models.batch import Batch
 from pipeline.dataset import PackedDataset
 from pipeline.errors import DataError, RunError
 from pipeline.evaluation import labelled, predict
-from pipeline.fingerprint import settings_digest
 from pipeline.normalise import Normaliser
+from pipeline.randomness import mixed_seed
 from pipeline.splits import Split
 from pipeline.training_config import TrainingConfig
 from pipeline.training_state import EpochRecord, TrainingState, as_floats, best_epoch
@@ -269,19 +269,3 @@ def fit_normaliser(dataset: PackedDataset, index: Tensor) -> Normaliser:
         owner = torch.repeat_interleave(ragged.offsets.diff())
         rows[name] = ragged.values[torch.isin(owner, index) & ragged.valid]
     return Normaliser.fit(rows)
-
-
-def mixed_seed(*parts: int | str) -> int:
-    """Derive a generator's seed; related parts give unrelated seeds.
-
-    Parameters
-    ----------
-    *parts : int or str
-        What it depends on.
-
-    Returns
-    -------
-    int
-        Less than 2**60.
-    """
-    return int(settings_digest(list(parts))[:15], 16)

@@ -11,9 +11,10 @@ import pytest
 import torch
 from sklearn.metrics import mean_absolute_error
 
+from models.base import get
 from pipeline.checkpoint import load_checkpoint
 from pipeline.dataset import PackedDataset
-from pipeline.errors import RunError, StoreError
+from pipeline.errors import DataError, RunError, StoreError
 from pipeline.evaluation import predict
 from pipeline.splits import Split
 from pipeline.training import train_seed
@@ -158,8 +159,6 @@ def test_stopped_after_an_epoch_it_ends_in_the_same_bits(train, weights, at):
 def test_stopped_many_times_inside_epochs_it_ends_in_the_same_bits(
     train, weights, monkeypatch, short
 ):
-    from models.base import get
-
     config = replace(short, max_epochs=12, learning_rate=0.3, plateau=1)
     train("whole", config=config)
     step, left = get("masked_mean").after_step, [0]
@@ -323,8 +322,6 @@ def test_a_gpu_learns_the_same_as_the_cpu(train, weights, short):
 
 
 def test_splits_of_another_data_set_are_refused(train, dataset):
-    from pipeline.errors import DataError
-
     strange = Split(train=("x1", "x2"), valid=dataset.ids[:2], test=())
     with pytest.raises(DataError, match=r"2 of 2 segments.*'x1'"):
         train(split=strange)
