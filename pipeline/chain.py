@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -124,6 +125,17 @@ class Project:
             on_clip=on_clip,
         )
 
+    def finish_extraction(self, report: ExtractionReport) -> None:
+        """Write down what an extraction did and could not do.
+
+        Parameters
+        ----------
+        report : ExtractionReport
+            Of the whole plan.
+        """
+        self._record_failures("extract", report.failures)
+        write_text(self.workspace.extraction, json.dumps(report.facts(), indent=1))
+
     def pack(self) -> tuple[PackedDataset, Split]:
         """Slice stored features into utterances, packed for training.
 
@@ -147,7 +159,7 @@ class Project:
             folder=self.workspace.packed,
             log=log,
         )
-        self.record_failures("pack", log.failures)
+        self._record_failures("pack", log.failures)
         there = set(dataset.ids)
         split = Split.load(self.workspace.split)
         kept = {name: tuple(i for i in getattr(split, name) if i in there) for name in SPLIT_NAMES}
@@ -308,16 +320,8 @@ class Project:
         """Read what could not be done."""
         return read_manifest(self.workspace.failures, Failure)
 
-    def record_failures(self, step: str, failures: Sequence[Failure]) -> None:
-        """Replace what was recorded of a step.
-
-        Parameters
-        ----------
-        step : str
-            First part of the failures' ``step``, such as ``extract``.
-        failures : sequence of Failure
-            What failed this time.
-        """
+    def _record_failures(self, step: str, failures: Sequence[Failure]) -> None:
+        """Replace what was recorded of a step."""
         others = [f for f in self.failures() if f.step.partition(":")[0] != step]
         write_manifest(self.workspace.failures, [*others, *failures])
 

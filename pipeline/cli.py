@@ -90,7 +90,7 @@ def extract(
     plan = project.plan()
     with _progress("extract", len(plan.jobs)) as step:
         report = project.extract(plan, on_clip=lambda clip: step())
-    project.record_failures("extract", report.failures)
+    project.finish_extraction(report)
     for line in extraction_lines(report):
         console.print(line, highlight=False)
     _show_failures(project)
@@ -182,10 +182,7 @@ def predict(
         Single settings.
     """
     project = _project(workspace, config, settings)
-    if videos is None:
-        path = project.predict(run=run)
-    else:
-        path = _predict_folder(project, videos, run)
+    path = project.predict(run=run) if videos is None else _predict_folder(project, videos, run)
     console.print(f"predictions: {path}")
 
 
@@ -315,7 +312,7 @@ def _predict_folder(project: Project, videos: Path, run: str) -> Path:
     plan = other.plan()
     with _progress("extract", len(plan.jobs)) as step:
         extracted = other.extract(plan, on_clip=lambda clip: step())
-    other.record_failures("extract", extracted.failures)
+    other.finish_extraction(extracted)
     _show_failures(other)
     return other.predict(run=run, runs=project.workspace.runs)
 

@@ -12,7 +12,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from pebble import ProcessExpired, ProcessPool
+from threadpoolctl import threadpool_limits
 
 from extractors.base import Extractor
 from extractors.errors import ExtractorError
@@ -363,7 +365,8 @@ class _Worker:
 
 def _start_worker(parent: int, extractors: dict[str, dict[str, Any]], store_root: str) -> None:
     # One process a core is faster than threads that compete for all cores.
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    threadpool_limits(limits=1)
+    torch.set_num_threads(1)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     _Worker.extractors = build_extractors(extractors)
     _Worker.store = FeatureStore(store_root)

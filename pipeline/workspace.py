@@ -52,6 +52,11 @@ class Workspace:
         return self.root / "features"
 
     @property
+    def extraction(self) -> Path:
+        """What the latest extraction did, JSON."""
+        return self.root / "extraction.json"
+
+    @property
     def packed(self) -> Path:
         """Folder of packed data sets."""
         return self.root / "packed"

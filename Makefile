@@ -1,0 +1,57 @@
+# `make demo` runs the main job on sample_videos/, `make test` passes the tests; both install first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The tested versions, with the CPU build of torch. For a GPU: make CONSTRAINTS=constraints/tested.txt EXTRAS=dev,gpu demo
+CONSTRAINTS ?= constraints/cpu.txt
+EXTRAS ?= dev
+WORKSPACE ?= workspace
+INSTALLED := $(VENV)/installed
+# First use compiles numba code of librosa, about 20 s; kept for the next time.
+export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba
+
+.PHONY: demo serve test test-fast check format samples clean
+
+demo: $(INSTALLED)
+	$(BIN)/python -m flows.demo --workspace $(WORKSPACE)/demo
+
+# make serve VIDEOS=/some/folder CRON="0 3 * * *" CONFIG=configs/demo.yaml
+VIDEOS ?= sample_videos
+serve: $(INSTALLED)
+	$(BIN)/python -m flows.serve --videos "$(VIDEOS)" --workspace $(WORKSPACE) \
+		$(if $(CONFIG),--config "$(CONFIG)") $(if $(CRON),--cron "$(CRON)")
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+test-fast: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow and not flow"
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Needs espeak-ng.
+samples: $(INSTALLED)
+	$(BIN)/python sample_videos/make_samples.py
+
+clean:
+	rm -rf $(VENV) $(WORKSPACE)
+
+$(INSTALLED): pyproject.toml $(wildcard constraints/*.txt)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
+		{ echo "$(PYTHON) is not Python 3.11 or 3.12; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv module is missing; on Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e ".[$(EXTRAS)]"
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || \
+		{ $(BIN)/python -c 'import cv2' 2>&1 | tail -n 1; \
+		  echo "OpenCV lacks a system library; on Debian or Ubuntu: apt-get install libgl1 libglib2.0-0"; exit 1; }
+	touch $@

@@ -1,0 +1,102 @@
+"""``make demo``: a private server, the user's own command, and its result as a table."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from cyclopts import run
+from rich.console import Console
+
+from flows.serve import serve_command
+from flows.server import (
+    free_port,
+    prefect_environment,
+    running_process,
+    running_server,
+    stop_on_terminate,
+)
+from pipeline.manifest import read_manifest
+from pipeline.records import Failure
+from pipeline.runs import load_run
+from pipeline.tables import failure_table, result_table
+from pipeline.workspace import Workspace
+
+COMMAND = ["deployment", "run", "extract-and-train", "--watch"]
+#: The served deployment registers itself; until then Prefect does not know its name.
+REGISTRATION_SECONDS = 120.0
+
+
+def demo(
+    *,
+    videos: Path = Path("sample_videos"),
+    workspace: Path = Path("workspace/demo"),
+    config: Path = Path("configs/demo.yaml"),
+) -> None:
+    """Run the deployment on the sample videos, from server start to stop.
+
+    Parameters
+    ----------
+    videos : Path
+        Folder of videos, transcripts and labels.csv.
+    workspace : Path
+        Where everything that is made lies.
+    config : Path
+        A YAML file of settings.
+    """
+    place, port, started = Workspace(root=workspace), free_port(), time.monotonic()
+    environment = prefect_environment(place, port)
+    console = Console(soft_wrap=True)
+    console.print(f"Starting a private Prefect server on port {port} ...")
+    log = place.root / "prefect" / "server.log"
+    with (
+        running_server(environment=environment, port=port, log=log),
+        running_process(serve_command(videos, workspace, config, None), environment),
+    ):
+        _wait_until_registered(environment)
+        console.print(f"$ prefect {' '.join(COMMAND)}", style="bold")
+        status = _prefect(COMMAND, environment).returncode
+    if status != 0:
+        console.print(f"The run did not complete (status {status}); see the messages above.")
+        sys.exit(status)
+    _show(place, console)
+    console.print(f"{time.monotonic() - started:.0f} s in all; server and deployment are stopped.")
+
+
+def _prefect(
+    arguments: list[str], environment: dict[str, str], *, quiet: bool = False
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run the command ``prefect`` that lies beside this Python."""
+    command = [str(Path(sys.executable).parent / "prefect"), *arguments]
+    return subprocess.run(command, env=environment, check=False, capture_output=quiet)
+
+
+def _wait_until_registered(environment: dict[str, str]) -> None:
+    deadline = time.monotonic() + REGISTRATION_SECONDS
+    inspect = ["deployment", "inspect", f"{COMMAND[2]}/{COMMAND[2]}"]
+    while _prefect(inspect, environment, quiet=True).returncode != 0:
+        if time.monotonic() > deadline:
+            sys.exit(f"the deployment was not registered in {REGISTRATION_SECONDS:.0f} s")
+        time.sleep(1.0)
+
+
+def _show(place: Workspace, console: Console) -> None:
+    extraction = json.loads(place.extraction.read_text())
+    for name, count in extraction["extracted"].items():
+        before, failed = extraction["stored"][name], extraction["failed"][name]
+        console.print(
+            f"{name}: {count} extracted, {before} stored before, {failed} failed", highlight=False
+        )
+    failures = read_manifest(place.failures, Failure)
+    if failures:
+        console.print(failure_table(failures))
+    report = load_run(place.runs)
+    console.print(result_table(report))
+    console.print(f"report: {place.runs / report.id / 'report.md'}", highlight=False)
+    console.print(f"predictions for videos without labels: {place.predictions}", highlight=False)
+
+
+if __name__ == "__main__":
+    stop_on_terminate()
+    run(demo)

@@ -1,0 +1,154 @@
+"""A Prefect server of the workspace's own, started and stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from pipeline.errors import PipelineError
+from pipeline.workspace import Workspace
+
+#: A loaded machine of two cores needed up to 28 s.
+PATIENCE_SECONDS = 180.0
+
+
+def free_port() -> int:
+    """Ask the system for a port of loopback that nothing uses.
+
+    Returns
+    -------
+    int
+        Its number.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def prefect_environment(workspace: Workspace, port: int) -> dict[str, str]:
+    """Make the environment in which Prefect's commands know this server.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Holds the server's database.
+    port : int
+        The server's.
+
+    Returns
+    -------
+    dict of str to str
+        The present environment, with Prefect's settings.
+    """
+    home = (workspace.root / "prefect").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    return os.environ | {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_PLUGINS_ENABLED": "true",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_RUNNER_POLL_FREQUENCY": "2",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+@contextmanager
+def running_server(*, environment: Mapping[str, str], port: int, log: Path) -> Iterator[str]:
+    """Run a Prefect server while the body runs.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        From :func:`prefect_environment`.
+    port : int
+        Where it listens, on loopback only.
+    log : Path
+        Receives what it prints.
+
+    Yields
+    ------
+    str
+        Address of its pages.
+
+    Raises
+    ------
+    PipelineError
+        If it ends or does not answer in time; the message names the log.
+    """
+    command = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("wb") as output,
+        running_process(
+            [sys.executable, "-m", "prefect", *command], environment, output=output
+        ) as server,
+    ):
+        _wait_until_healthy(server, port, log)
+        yield f"http://127.0.0.1:{port}"
+
+
+def stop_on_terminate() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: what it started is stopped first."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
+@contextmanager
+def running_process(
+    command: list[str], environment: Mapping[str, str], *, output: object = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a command while the body runs, then stop it and wait for it.
+
+    Parameters
+    ----------
+    command : list of str
+        What to run.
+    environment : mapping of str to str
+        Its environment.
+    output : file, optional
+        Receives what it prints; the terminal without it.
+
+    Yields
+    ------
+    subprocess.Popen
+        The process.
+    """
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        command,
+        env=dict(environment),
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+    )
+    try:
+        yield process
+    finally:
+        # As Ctrl-C does: Prefect's serving process pauses its schedules and leaves quietly.
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_healthy(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise PipelineError(
+                f"Prefect's server on port {port} ended with status {server.returncode}; see {log}"
+            )
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5):
+                return
+        except (URLError, OSError):
+            time.sleep(0.5)
+    raise PipelineError(
+        f"Prefect's server on port {port} did not answer in {PATIENCE_SECONDS:.0f} s; see {log}"
+    )
