@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -108,6 +110,19 @@ def test_a_step_clips_and_reports_the_norm_before(loop):
     by_hand = float(torch.cat([p.grad.ravel() for p in loop.model.parameters()]).norm())
     loop.model.zero_grad()
     assert float(loop._train_batch(loop.train, 0.0, 0)["norm"]) == pytest.approx(by_hand, rel=1e-5)
+
+
+@pytest.mark.parametrize("limit", [0.05, 1e6, None])
+def test_gradients_are_clipped_to_the_limit(dataset, split, masked_mean, short, limit):
+    config = replace(short, gradient_clip=limit)
+    model = build_model(masked_mean, {}, dataset.dimensions)
+    loop = TrainingLoop(model=model, dataset=dataset, split=split, config=config, device="cpu")
+    norm = float(loop._train_batch(loop.train, 0.0, 0)["norm"])
+    assert norm > 0.05
+    # after its first step Adam's first moment is a tenth of the gradient it was given
+    moments = [state["exp_avg"].ravel() for state in loop.optimizer.state.values()]
+    used = 10 * float(torch.cat(moments).norm())
+    assert used == pytest.approx(min(norm, limit or norm), rel=1e-4)
 
 
 def test_the_hook_after_a_step_gets_detached_output(loop):
