@@ -128,13 +128,18 @@ def running_process(
     try:
         yield process
     finally:
-        # As Ctrl-C does: Prefect's serving process pauses its schedules and leaves quietly.
-        process.send_signal(signal.SIGINT)
+        _stop(process)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """Ask as Ctrl-C does, on which Prefect leaves quietly; then less and less politely."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        process.send_signal(number)
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            continue
+        return
 
 
 def _wait_until_healthy(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:

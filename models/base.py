@@ -195,23 +195,6 @@ class SentimentModel(nn.Module, ABC):
         """
         return [{"params": list(self.parameters()), "lr": learning_rate}]
 
-    def estimator_loss(self, batch: Batch, output: Output) -> Tensor | None:
-        """Loss of estimators that are stepped in an inner loop of their own.
-
-        Parameters
-        ----------
-        batch : Batch
-            The batch.
-        output : Output
-            What :meth:`forward` returned for it, detached.
-
-        Returns
-        -------
-        Tensor or None
-            None for a model without such estimators.
-        """
-        return None
-
     def after_step(self, batch: Batch, output: Output, epoch: int) -> None:
         """Update buffers after an optimiser step; does nothing by default.
 

@@ -58,9 +58,7 @@ def pad(sequence: PaddedSequence, steps: int) -> PaddedSequence:
 
 
 def losses_of(model: SentimentModel, batch: Batch, output: Output, progress: float) -> torch.Tensor:
-    estimators = model.estimator_loss(batch, output)
-    total = model.losses(batch, output, progress).total
-    return total if estimators is None else total + estimators
+    return model.losses(batch, output, progress).total
 
 
 def total_loss(model: SentimentModel, batch: Batch, progress: float) -> torch.Tensor:

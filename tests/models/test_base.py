@@ -75,12 +75,13 @@ def test_all_parameters_in_one_group_by_default():
     assert group == {"params": [model.value], "lr": 0.1}
 
 
-def test_estimators_are_optional(make_batch, dimensions):
+def test_the_hook_after_a_step_is_optional(make_batch, dimensions):
     batch = make_batch()
     model = Constant(None, dimensions)
     output = model(batch)
-    assert model.estimator_loss(batch, output) is None
+    before = {name: value.clone() for name, value in model.state_dict().items()}
     model.after_step(batch, output, epoch=0)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_registry_refuses_a_second_class_of_a_name():
