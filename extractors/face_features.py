@@ -32,6 +32,8 @@ CLOSED_EYES = 1.0
 OUTER_EYE_CORNERS = (33, 263)
 # Pixels; what is smaller is no face.
 MIN_EYE_SPAN = 4.0
+# Share of the mesh that must lie in the picture: what is cut off is guessed, and bends the pose.
+MIN_INSIDE = 0.9
 # Frames taken at once, so that a long video needs no second copy in double precision.
 BLOCK = 1024
 
@@ -64,7 +66,8 @@ def face_features(
     Parameters
     ----------
     landmarks : ndarray, shape (T, 478, 3)
-        Face mesh in pixels; NaN in frames without a face.
+        Face mesh in pixels; NaN in frames without a face. A face of which more than a tenth lies
+        outside the picture counts as none.
     width, height : int
         Picture size in pixels.
     max_yaw, max_pitch : float
@@ -78,7 +81,7 @@ def face_features(
     """
     values = np.zeros((len(landmarks), len(FACE_FEATURE_NAMES)), np.float32)
     valid = np.zeros(len(landmarks), np.bool_)
-    seen = _frames_with_face(landmarks)
+    seen = _frames_with_face(landmarks, width=width, height=height)
     if not seen.size:
         return FaceFeatures(values, valid)
 
@@ -99,11 +102,14 @@ def face_features(
     return FaceFeatures(values, valid)
 
 
-def _frames_with_face(landmarks: Landmarks) -> npt.NDArray[np.intp]:
-    """Find the frames that hold a face of any size to speak of."""
+def _frames_with_face(landmarks: Landmarks, *, width: int, height: int) -> npt.NDArray[np.intp]:
+    """Find the frames that hold a face of any size to speak of, not cut off by their edge."""
     right, left = OUTER_EYE_CORNERS
     span = np.linalg.norm(landmarks[:, left] - landmarks[:, right], axis=-1)
-    return np.flatnonzero(np.isfinite(landmarks).all(axis=(1, 2)) & (span >= MIN_EYE_SPAN))
+    there = np.isfinite(landmarks).all(axis=(1, 2)) & (span >= MIN_EYE_SPAN)
+    flat = landmarks[..., :2]
+    inside = ((flat >= 0) & (flat <= np.array([width, height], np.float32))).all(axis=-1)
+    return np.flatnonzero(there & (inside.mean(axis=1) >= MIN_INSIDE))
 
 
 def _intensities(

@@ -104,3 +104,18 @@ def test_degenerate_landmarks_do_no_harm(value):
     landmarks = np.stack([np.full((478, 3), value), rng.normal(size=(478, 3)) * value])
     features = features_of(landmarks.astype(np.float32))
     assert np.isfinite(features.values).all()
+
+
+def test_face_cut_off_by_the_edge_counts_as_none():
+    template = face_template()[:, :2] * np.array([1.0, -1.0])
+    flat = np.concatenate([template * 20 + [160, 120], np.zeros((len(template), 1))], axis=1)
+    shifted = [flat - [shift, 0, 0] for shift in (0.0, 160.0)]
+    found = face_features(
+        landmarks=np.stack(shifted).astype(np.float32),
+        width=320,
+        height=240,
+        max_yaw=90.0,
+        max_pitch=90.0,
+    )
+    assert found.valid.tolist() == [True, False]
+    assert not found.values[1].any()
