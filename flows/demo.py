@@ -19,7 +19,7 @@ from flows.server import (
 )
 from pipeline.manifest import read_manifest
 from pipeline.records import Failure
-from pipeline.runs import load_run
+from pipeline.run_folder import load_run
 from pipeline.tables import failure_table, result_table
 from pipeline.workspace import Workspace
 

@@ -28,7 +28,8 @@ from pipeline.metrics import SentimentMetrics, sentiment_metrics
 from pipeline.packing import pack_segments
 from pipeline.records import Clip, Failure, Segment, Transcript
 from pipeline.report import RunReport
-from pipeline.runs import discard_run, predict_run, run_id, train_run
+from pipeline.run_folder import discard_run
+from pipeline.runs import predict_run, run_id, train_run
 from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.store import FeatureKey, FeatureStore
 from pipeline.training_state import EpochRecord

@@ -17,7 +17,7 @@ from models.errors import ModelError
 from pipeline.chain import Project
 from pipeline.config import load_config
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.runs import load_run
+from pipeline.run_folder import load_run
 from pipeline.tables import (
     extraction_lines,
     failure_table,

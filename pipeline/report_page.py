@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.figures import FIGURES
@@ -121,10 +121,22 @@ def _data(report: RunReport) -> str:
             [[name, *(str(value) for value in m.values())] for name, m in modalities.items()],
         ),
         _pairs(("fact", "value"), facts.items()),
-        _pairs(("extraction", "value"), report.extraction.items()),
+        _extraction(report.extraction),
         f"Data digest `{report.data_digest[:12]}`.",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _extraction(facts: Mapping[str, Any]) -> str:
+    """One row an extractor: what it did for this run, and in which time of all processes."""
+    names = list(facts.get("extracted", {}))
+    counts = ("extracted", "stored", "failed")
+    rows = [
+        [name, *(str(facts[count][name]) for count in counts), f"{facts['seconds'][name]:.1f}"]
+        for name in names
+    ]
+    heading = ["extractor", "extracted", "stored before", "failed", "seconds, all processes"]
+    return _table(heading, rows) if rows else ""
 
 
 def _failures(report: RunReport) -> str:

@@ -2,10 +2,9 @@
 
 import json
 import platform
-import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -18,13 +17,14 @@ from pydantic import TypeAdapter
 from pipeline.atomic import write_text
 from pipeline.checkpoint import FORMAT, plain_model_config
 from pipeline.dataset import PackedDataset
-from pipeline.errors import ConfigError, RunError
+from pipeline.errors import ConfigError
 from pipeline.evaluation import constant_baseline, labelled
 from pipeline.figures import draw_labels, draw_losses, draw_scatter, save_figure
 from pipeline.fingerprint import settings_digest
 from pipeline.metrics import SentimentMetrics, sentiment_metrics
 from pipeline.report import RunReport, SeedReport, summarise
 from pipeline.report_page import render_markdown
+from pipeline.run_folder import load_run, mark_latest
 from pipeline.run_predictions import Floats, Predictions, predict_seeds
 from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.training import train_seed
@@ -93,8 +93,9 @@ def train_run(
 ) -> RunReport:
     """Train all seeds, evaluate them, and write the run's folder.
 
-    What an earlier call finished is not done again: a complete run is returned as it is, and an
-    interrupted one goes on after its last epoch. :func:`discard_run` makes it start anew.
+    What an earlier call finished is not done again: a complete run is returned, with the present
+    failures in its report, and an interrupted one goes on after its last epoch.
+    :func:`discard_run` makes it start anew.
 
     Parameters
     ----------
@@ -140,7 +141,8 @@ def train_run(
     )
     folder = runs_folder / name
     if (folder / "report.json").exists():
-        return RunReport.load(folder / "report.json")
+        mark_latest(runs_folder, name)
+        return _with_present_failures(folder, facts["failures"])
     run = _Run(
         folder=folder,
         dataset=dataset,
@@ -149,55 +151,9 @@ def train_run(
         model_config=plain_model_config(model_name, model_config),
         training=training,
     )
-    return run.complete(facts, on_progress)
-
-
-def load_run(runs_folder: Path, run: str = "latest") -> RunReport:
-    """Read a complete run's report.
-
-    Parameters
-    ----------
-    runs_folder : Path
-        Where runs lie.
-    run : str
-        A run's id, or ``latest``.
-
-    Returns
-    -------
-    RunReport
-        The run's folder is ``runs_folder / report.id``.
-
-    Raises
-    ------
-    RunError
-        If there is no such run; the message lists what there is.
-    """
-    found = sorted(path.parent.name for path in runs_folder.glob("*/report.json"))
-    if run == "latest" and found:
-        reports = [RunReport.load(runs_folder / name / "report.json") for name in found]
-        return max(reports, key=lambda report: report.created)
-    if run not in found:
-        raise RunError(
-            f"no complete run {run!r} in {runs_folder}; there are: {', '.join(found) or 'none'}"
-        )
-    return RunReport.load(runs_folder / run / "report.json")
-
-
-def discard_run(runs_folder: Path, run: str) -> None:
-    """Delete a run, complete or not, so that it is trained anew.
-
-    Parameters
-    ----------
-    runs_folder : Path
-        Where runs lie.
-    run : str
-        What :func:`run_id` returns; nothing happens if there is no such run.
-    """
-    folder = runs_folder / run
-    # without its report the run is incomplete: a deletion that is cut short loses no more
-    (folder / "report.json").unlink(missing_ok=True)
-    if folder.exists():
-        shutil.rmtree(folder)
+    report = run.complete(facts, on_progress)
+    mark_latest(runs_folder, name)
+    return report
 
 
 def predict_run(
@@ -236,6 +192,16 @@ def predict_run(
         ids=dataset.ids,
         device=choose_device(device),
     )
+
+
+def _with_present_failures(folder: Path, failures: Sequence[dict[str, Any]]) -> RunReport:
+    """Bring a complete run's report up to date: the same data, but other files may be broken."""
+    report = RunReport.load(folder / "report.json")
+    if list(report.failures) != list(failures):
+        report = replace(report, failures=tuple(failures))
+        write_text(folder / "report.md", render_markdown(report))
+        report.save(folder / "report.json")
+    return report
 
 
 def _checked_context(context: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.manifest import read_manifest
 from pipeline.records import Failure
-from pipeline.runs import load_run
+from pipeline.run_folder import load_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.flow]
 COMMAND = ("deployment", "run", "extract-and-train", "--watch")

@@ -11,7 +11,8 @@ from scipy.stats import pearsonr
 from sklearn.metrics import mean_absolute_error
 
 from pipeline.errors import ConfigError, DataError, RunError
-from pipeline.runs import discard_run, load_run, predict_run, run_id
+from pipeline.run_folder import discard_run, load_run
+from pipeline.runs import predict_run, run_id
 
 
 def fail(*arguments):
@@ -101,6 +102,25 @@ def test_a_complete_run_is_not_trained_again(run, tmp_path):
     assert again.id == first.id
     assert again.seeds == first.seeds
     assert path.read_bytes() == before
+
+
+def test_a_complete_run_reports_the_present_failures(run, tmp_path):
+    first = run()
+    broken = {"item": "b.mp4", "step": "ingest", "code": "not_media", "detail": "b.mp4: broken"}
+    again = run(context={"failures": [broken]}, on_progress=fail)
+    assert again.failures == (broken,)
+    assert again.seeds == first.seeds
+    folder = tmp_path / "runs" / first.id
+    assert load_run(tmp_path / "runs").failures == (broken,)
+    assert "b.mp4: broken" in (folder / "report.md").read_text()
+
+
+def test_latest_is_the_run_that_was_asked_for_last(run, short, tmp_path):
+    first = run()
+    other = run(training=replace(short, max_epochs=1))
+    assert load_run(tmp_path / "runs").id == other.id != first.id
+    run(on_progress=fail)
+    assert load_run(tmp_path / "runs").id == first.id
 
 
 def test_a_discarded_run_is(run, tmp_path):

@@ -1,0 +1,71 @@
+"""The folder of all runs: find one, throw one away."""
+
+import shutil
+from pathlib import Path
+
+from pipeline.atomic import write_text
+from pipeline.errors import RunError
+from pipeline.report import RunReport
+
+_LATEST = "latest"
+
+
+def mark_latest(runs_folder: Path, run: str) -> None:
+    """Let ``latest`` mean this run.
+
+    Parameters
+    ----------
+    runs_folder : Path
+        Where runs lie.
+    run : str
+        Its id.
+    """
+    write_text(runs_folder / _LATEST, run)
+
+
+def load_run(runs_folder: Path, run: str = "latest") -> RunReport:
+    """Read a complete run's report.
+
+    Parameters
+    ----------
+    runs_folder : Path
+        Where runs lie.
+    run : str
+        A run's id, or ``latest``: the one that was asked for last, whether it had to be trained
+        or was complete.
+
+    Returns
+    -------
+    RunReport
+        The run's folder is ``runs_folder / report.id``.
+
+    Raises
+    ------
+    RunError
+        If there is no such run; the message lists what there is.
+    """
+    found = sorted(path.parent.name for path in runs_folder.glob("*/report.json"))
+    if run == "latest" and (runs_folder / _LATEST).exists():
+        run = (runs_folder / _LATEST).read_text().strip()
+    if run not in found:
+        raise RunError(
+            f"no complete run {run!r} in {runs_folder}; there are: {', '.join(found) or 'none'}"
+        )
+    return RunReport.load(runs_folder / run / "report.json")
+
+
+def discard_run(runs_folder: Path, run: str) -> None:
+    """Delete a run, complete or not, so that it is trained anew.
+
+    Parameters
+    ----------
+    runs_folder : Path
+        Where runs lie.
+    run : str
+        What :func:`run_id` returns; nothing happens if there is no such run.
+    """
+    folder = runs_folder / run
+    # without its report the run is incomplete: a deletion that is cut short loses no more
+    (folder / "report.json").unlink(missing_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)
