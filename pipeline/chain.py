@@ -14,7 +14,7 @@ import torch
 from pipeline.atomic import write_text
 from pipeline.config import RunConfig, build_extractors
 from pipeline.dataset import PackedDataset
-from pipeline.errors import DataError
+from pipeline.errors import DataError, SourceError
 from pipeline.extraction import (
     ExtractionPlan,
     ExtractionReport,
@@ -310,7 +310,24 @@ class Project:
         return [key for by_name in self.plan().keys.values() for key in by_name.values()]
 
     def clips(self) -> list[Clip]:
-        """Read the ingested clips."""
+        """Read the ingested clips.
+
+        Returns
+        -------
+        list of Clip
+            In the order of their paths.
+
+        Raises
+        ------
+        SourceError
+            If nothing was ingested into the workspace.
+        """
+        if not self.workspace.clips.exists():
+            raise SourceError(
+                f"{self.workspace.root}: nothing was ingested here; run `winnow ingest` first, or "
+                "name the workspace that you mean",
+                code="not_ingested",
+            )
         return read_manifest(self.workspace.clips, Clip)
 
     def segments(self) -> list[Segment]:

@@ -32,7 +32,8 @@ from pipeline.workspace import Workspace
 app = App(name="winnow", help="From raw talking-head video to a trained sentiment model.")
 store_app = App(name="store", help="Look after the feature store.")
 app.command(store_app)
-console = Console(soft_wrap=True)
+# Names of files may look like markup.
+console = Console(soft_wrap=True, markup=False, emoji=False)
 
 WorkspaceOption = Annotated[Path, Parameter(name="--workspace")]
 ConfigOption = Annotated[Path | None, Parameter(name="--config")]
@@ -199,7 +200,7 @@ def report(*, run: str = "latest", workspace: WorkspaceOption = DEFAULT_WORKSPAC
     """
     folder = Workspace(root=workspace).runs
     page = folder / load_run(folder, run).id / "report.md"
-    console.print(Markdown(page.read_text()))
+    console.print(Markdown(page.read_text(encoding="utf-8")))
     console.print(f"report: {page}")
 
 
@@ -282,12 +283,14 @@ def collect_garbage(
 
 
 def main() -> None:
-    """Run the command; an error of the pipeline is a message and status 2, not a traceback."""
+    """Run the command; what a user can put right is a message and status 2, not a traceback."""
     try:
         app()
-    except (PipelineError, ExtractorError, ModelError) as error:
+    except (PipelineError, ExtractorError, ModelError, OSError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]{error.__class__.__name__}[/]:", end=" ")
-        Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
+        Console(stderr=True, soft_wrap=True, emoji=False).print(
+            str(error), markup=False, highlight=False
+        )
         sys.exit(2)
 
 
@@ -297,7 +300,10 @@ def _project(workspace: Path, config: Path | None, settings: list[str]) -> Proje
         name, found, value = setting.partition("=")
         if not found:
             raise ConfigError(f"--set {setting!r}: write name=value, such as training.max_epochs=3")
-        values[name] = yaml.safe_load(value)
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {setting!r}: {value!r} is not a YAML value") from error
     return Project(workspace=Workspace(root=workspace), config=load_config(config, values))
 
 

@@ -163,7 +163,7 @@ def load_config(path: Path | None, settings: dict[str, Any] | None = None) -> Ru
     tree: Any = {}
     if path is not None:
         try:
-            tree = yaml.safe_load(path.read_text()) or {}
+            tree = yaml.safe_load(path.read_bytes()) or {}
         except (OSError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: cannot be read as YAML ({error})") from error
     if not isinstance(tree, dict):

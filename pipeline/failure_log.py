@@ -5,6 +5,22 @@ from pipeline.errors import PipelineError
 from pipeline.records import Failure
 
 
+def printable(name: object) -> str:
+    """Write a name so that every file and terminal takes it.
+
+    Parameters
+    ----------
+    name : object
+        A path or text; a file's name may hold bytes that are not UTF-8.
+
+    Returns
+    -------
+    str
+        Its text, such bytes as escapes.
+    """
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
 class FailureLog:
     """Turns errors about single items into records.
 
@@ -39,5 +55,11 @@ class FailureLog:
             The clip, where there is one.
         """
         self.failures.append(
-            Failure(item=item, step=step, code=error.code, detail=str(error), clip_id=clip_id)
+            Failure(
+                item=printable(item),
+                step=step,
+                code=error.code,
+                detail=printable(error),
+                clip_id=clip_id,
+            )
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from extractors.errors import ExtractorError
 from extractors.media import probe
 from pipeline.errors import SourceError
-from pipeline.failure_log import FailureLog
+from pipeline.failure_log import FailureLog, printable
 from pipeline.fingerprint import file_digest
 from pipeline.labels import find_labels
 from pipeline.manifest import read_manifest, write_manifest
@@ -46,8 +46,6 @@ MEDIA_SUFFIXES = frozenset(
         ".wma",
     ]
 )
-#: Sampling rate of the voice activity detector, Hz.
-SPEECH_RATE = 16_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +112,7 @@ def ingest(
     paths = list(_media_files(folder))
     log = FailureLog()
     seen = _find_clips(paths, workspace, log, on_file)
-    clips = list({clip.id: clip for _, clip in reversed(seen)}.values())[::-1]
+    clips = list({clip.id: clip for _, clip in seen}.values())
     speech = SpeechFinder(workspace)
     transcripts = _find_transcripts(clips, workspace, log, speech)
     labels = find_labels(folder=folder, seen=seen, log=log)
@@ -164,7 +162,7 @@ def _find_clips(
         try:
             clip = _describe(path, known.get(str(path)))
         except (ExtractorError, SourceError) as error:
-            log.record(error, item=_printable(path), step="ingest")
+            log.record(error, item=str(path), step="ingest")
             continue
         first = by_content.setdefault(clip.id, clip)
         if first is not clip:
@@ -178,10 +176,8 @@ def _find_clips(
 
 
 def _describe(path: Path, known: Clip | None) -> Clip:
-    if _printable(path) != str(path):
-        raise SourceError(
-            f"{_printable(path)}: its name is not UTF-8; rename the file", code="bad_name"
-        )
+    if printable(path) != str(path):
+        raise SourceError(f"{path}: its name is not UTF-8; rename the file", code="bad_name")
     status = path.stat()
     unchanged = (status.st_size, status.st_mtime_ns)
     if known is not None and (known.size, known.modified_ns) == unchanged:
@@ -196,10 +192,6 @@ def _describe(path: Path, known: Clip | None) -> Clip:
         size=status.st_size,
         modified_ns=status.st_mtime_ns,
     )
-
-
-def _printable(path: Path) -> str:
-    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _find_transcripts(
@@ -228,7 +220,10 @@ def _transcribe(
             "beside it. Its sound and pictures are used all the same",
             code="no_transcript",
         )
-    digest = file_digest(path)
+    try:
+        digest = file_digest(path)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error})", code="unreadable") from error
     if (clip.id, str(path), digest) in known:
         return known[clip.id, str(path), digest]
     words = load_words(path, duration=clip.duration, speech=lambda: speech.spans(clip))

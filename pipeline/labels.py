@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from extractors.sequence import Seconds
 from pipeline.errors import SourceError
-from pipeline.failure_log import FailureLog
+from pipeline.failure_log import FailureLog, printable
 from pipeline.records import LABEL_RANGE, Clip, Failure
 from pipeline.splits import SPLIT_NAMES
 
@@ -43,6 +43,22 @@ class Label(NamedTuple):
     text: str
     label: float | None
     split: str | None
+
+    def span(self, clip: Clip) -> tuple[Seconds, Seconds]:
+        """Give the utterance's span in its clip.
+
+        Parameters
+        ----------
+        clip : Clip
+            The clip that is meant.
+
+        Returns
+        -------
+        tuple of (start, end)
+            Inside the clip; all of it for a row without a span.
+        """
+        start = 0.0 if self.start is None else self.start
+        return start, clip.duration if self.end is None else min(self.end, clip.duration)
 
 
 def read_labels(path: Path) -> tuple[list[Label], list[Failure]]:
@@ -82,7 +98,7 @@ def read_labels(path: Path) -> tuple[list[Label], list[Failure]]:
         raise SourceError(f"{path}: cannot be read ({error})", code="bad_labels") from error
     labels, failures = [], []
     for line, row in rows:
-        item = f"{path}, line {line}"
+        item = printable(f"{path}, line {line}")
         try:
             labels.append(_parse(item, row))
         except SourceError as error:
@@ -166,7 +182,7 @@ def find_labels(
     Parameters
     ----------
     folder : Path
-        Searched with its subfolders.
+        Searched with its subfolders, hidden ones excepted.
     seen : sequence of (Path, Clip)
         Every path at which a clip was seen.
     log : FailureLog
@@ -180,6 +196,8 @@ def find_labels(
     names = _ClipNames(seen)
     found = []
     for path in sorted(folder.rglob(FILE_NAME)):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
         try:
             rows, failures = read_labels(path)
         except SourceError as error:
@@ -196,9 +214,10 @@ def find_labels(
 
 def _refuse_repeated(labels: list[tuple[Label, Clip]], log: FailureLog) -> list[tuple[Label, Clip]]:
     """Keep the first of two rows about the same span of the same clip."""
-    kept: dict[tuple[str, float | None, float | None], tuple[Label, Clip]] = {}
+    kept: dict[tuple[str, str], tuple[Label, Clip]] = {}
     for row, clip in labels:
-        first, _ = kept.setdefault((clip.id, row.start, row.end), (row, clip))
+        start, end = row.span(clip)
+        first, _ = kept.setdefault((clip.id, f"{start:.3f}-{end:.3f}"), (row, clip))
         if first is not row:
             again = SourceError(
                 f"{row.item}: the same utterance as {first.item}, which is used instead",

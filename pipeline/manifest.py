@@ -38,7 +38,7 @@ def read_manifest(path: Path, kind: type[RecordT]) -> list[RecordT]:
         return []
     adapter: TypeAdapter[RecordT] = TypeAdapter(kind)
     records = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             records.append(adapter.validate_json(line))
         except ValidationError as error:

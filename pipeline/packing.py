@@ -52,27 +52,35 @@ def pack_segments(
         clip_id: {name: key for name, key in by_name.items() if key in store}
         for clip_id, by_name in keys.items()
     }
-    digest = settings_digest(
-        {
-            "segments": [asdict(segment) for segment in segments],
-            "features": {
-                clip_id: sorted(key.path for key in by_name.values())
-                for clip_id, by_name in there.items()
-            },
-        }
-    )
-    path = folder / f"{digest[:16]}.safetensors"
-    dataset = _load(path)
+    dataset = _load(_packed(folder, _digest(segments, there)))
     if dataset is None:
         examples = list(_examples(segments, there, store, log))
         if not examples:
             raise DataError(
                 f"none of {len(segments)} utterances has any feature; see the recorded failures"
             )
-        PackedDataset.pack(examples, digest).save(path)
-        dataset = PackedDataset.load(path)
+        # once more: what turned out to be damaged is no part of it
+        digest = _digest(segments, there)
+        PackedDataset.pack(examples, digest).save(_packed(folder, digest))
+        dataset = PackedDataset.load(_packed(folder, digest))
     _record_absent(segments, set(dataset.ids), log)
     return dataset
+
+
+def _digest(segments: Sequence[Segment], keys: Mapping[str, Mapping[str, FeatureKey]]) -> str:
+    return settings_digest(
+        {
+            "segments": [asdict(segment) for segment in segments],
+            "features": {
+                clip_id: sorted(key.path for key in by_name.values())
+                for clip_id, by_name in keys.items()
+            },
+        }
+    )
+
+
+def _packed(folder: Path, digest: str) -> Path:
+    return folder / f"{digest[:16]}.safetensors"
 
 
 def _load(path: Path) -> PackedDataset | None:
@@ -97,18 +105,22 @@ def _record_absent(segments: Sequence[Segment], packed: set[str], log: FailureLo
 
 def _examples(
     segments: Sequence[Segment],
-    keys: Mapping[str, Mapping[str, FeatureKey]],
+    keys: dict[str, dict[str, FeatureKey]],
     store: FeatureStore,
     log: FailureLog,
 ) -> Iterator[Example]:
-    """Utterances of one clip after the other, so that a clip is read once."""
+    """Utterances of one clip after the other, so that a clip is read once.
+
+    Keys of damaged sequences are taken out of ``keys``.
+    """
     for clip_id, group in groupby(segments, key=lambda segment: segment.clip_id):
         sequences = {}
-        for name, key in keys.get(clip_id, {}).items():
+        for name, key in list(keys.get(clip_id, {}).items()):
             try:
                 sequences[get_extractor(name).modality] = store.get(key)
             except StoreError as error:
                 log.record(error, item=key.path, step="pack", clip_id=clip_id)
+                del keys[clip_id][name]
         for segment in group:
             rows: dict[str, FeatureSequence] = {
                 modality: sequence.between(segment.start, segment.end)

@@ -11,6 +11,8 @@ from pipeline.errors import ConfigError
 Span = tuple[Seconds, Seconds]
 _SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
 _CLOSING = "\"'”’)]»"
+# Two utterances are told apart by their spans in milliseconds.
+_SHORTEST: Seconds = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,8 @@ class SegmentConfig:
     pause : Seconds
         A silence between words of at least this ends an utterance, > 0.
     longest : Seconds
-        No utterance that is cut here lasts longer, unless it is a single word; > 0.
+        No utterance that is cut here lasts longer, unless it is a single word or its words begin
+        within 10 ms; > 0.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -91,9 +94,11 @@ def segment_speech(
 
 def _ends_before(utterance: list[Word], word: Word, config: SegmentConfig) -> bool:
     last = utterance[-1]
+    if word.start - utterance[0].start < _SHORTEST:
+        return False
     return (
         last.text.rstrip(_CLOSING).endswith(_SENTENCE_END)
-        or word.start - last.end >= config.pause
+        or word.start - max(w.end for w in utterance) >= config.pause
         or word.end - utterance[0].start > config.longest
     )
 

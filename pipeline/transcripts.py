@@ -18,6 +18,7 @@ Span = tuple[Seconds, Seconds]
 
 _ARROW = re.compile(r"^\s*(?P<start>[\d:.,]+)\s+-->\s+(?P<end>[\d:.,]+)(?:\s.*)?$")
 _CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})$")
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # Styling tags, and the position codes that some editors write into SubRip.
 _MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
@@ -55,9 +56,9 @@ def find_transcript(media: Path) -> Path | None:
         The best of ``.vtt``, ``.srt`` and ``.txt`` that is there.
     """
     for suffix in SUFFIXES:
-        candidate = media.with_suffix(suffix)
-        if candidate.is_file():
-            return candidate
+        for candidate in (media.with_suffix(suffix), media.with_suffix(suffix.upper())):
+            if candidate.is_file():
+                return candidate
     return None
 
 
@@ -229,4 +230,5 @@ def _until_blank(lines: list[str], first: int) -> list[str]:
 
 
 def _clean(text: str) -> str:
-    return " ".join(html.unescape(_MARKUP.sub(" ", text)).split())
+    # A tag may stand inside a word: only line breaks part words.
+    return " ".join(html.unescape(_MARKUP.sub("", _BREAK.sub(" ", text))).split())

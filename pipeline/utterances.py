@@ -110,15 +110,14 @@ def _segment(
 
 
 def _labelled(clip: Clip, row: Label, words: tuple[Word, ...]) -> Segment:
-    start = 0.0 if row.start is None else row.start
-    end = clip.duration if row.end is None else min(row.end, clip.duration)
+    start, end = row.span(clip)
     inside = [w.text for w in words if start <= (w.start + w.end) / 2 < end]
     return _segment(clip, start, end, row.text or " ".join(inside), row.label)
 
 
 def _from_words(clip: Clip, words: list[Word]) -> Segment:
     # A word of no length still needs a span that holds its middle.
-    end = max(words[-1].end, words[0].start + 1e-3)
+    end = max(words[0].start + 1e-3, *(word.end for word in words))
     return _segment(clip, words[0].start, end, " ".join(word.text for word in words))
 
 

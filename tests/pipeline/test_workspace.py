@@ -1,0 +1,24 @@
+from dataclasses import fields
+from pathlib import Path
+
+from pipeline.workspace import Workspace
+
+
+def test_everything_lies_inside_at_a_place_of_its_own(tmp_path):
+    workspace = Workspace(root=tmp_path / "work")
+    places = [
+        getattr(workspace, name)
+        for name, member in vars(Workspace).items()
+        if isinstance(member, property)
+    ]
+    assert len(places) > 8
+    assert len(set(places)) == len(places)
+    assert all(isinstance(place, Path) for place in places)
+    assert {place.parent for place in places} == {workspace.root}
+
+
+def test_naming_a_workspace_makes_nothing(tmp_path):
+    workspace = Workspace(root=tmp_path / "work")
+    assert [field.name for field in fields(workspace)] == ["root"]
+    assert not workspace.clips.exists()
+    assert not workspace.root.exists()
