@@ -251,3 +251,12 @@ def test_unreachable_keeps_the_descriptions_of_what_is_in_use(folder):
     folder.put(old, sequence())
     found = {stored.path for stored in folder.unreachable([key])}
     assert found == {old.path, f"loudness/{unused[:16]}/extractor.json"}
+
+
+def test_files_that_the_store_did_not_write_are_never_unreachable(folder):
+    folder.put(KEY, sequence())
+    for name in ("notes.txt", "covarep/notes.txt", "covarep/5555555555555555/mine.safetensors"):
+        path = Path(folder.root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    assert [stored.path for stored in folder.unreachable([])] == [KEY.path]

@@ -1,0 +1,310 @@
+import csv
+import hashlib
+import os
+import shutil
+import unicodedata
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import SourceError
+from pipeline.ingest import ingest
+from pipeline.manifest import read_manifest
+from pipeline.records import Clip, Failure, Segment, Transcript
+from pipeline.segments import SegmentConfig
+from pipeline.splits import Split, SplitConfig
+from pipeline.workspace import Workspace
+
+SRT = "1\n00:00:00,000 --> 00:00:00,500\nVery good.\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "videos").mkdir()
+    return tmp_path / "videos"
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(root=tmp_path / "work")
+
+
+@pytest.fixture
+def run(folder, workspace):
+    def run(where=folder, **more):
+        return ingest(
+            folder=where,
+            workspace=workspace,
+            segments=SegmentConfig(),
+            split=SplitConfig(),
+            **more,
+        )
+
+    return run
+
+
+@pytest.fixture
+def add(folder, make_clip):
+    """Add a small clip with sound only, of a content of its own."""
+    number = count(1)
+
+    def add(name, *, srt=SRT, **wanted):
+        path = folder / name
+        chosen = {"picture": None, "sound": "silence", "seconds": 1 + next(number) / 50} | wanted
+        # written under a plain name, which every library takes
+        plain = make_clip(path=f"plain{path.suffix}", **chosen)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(plain, path)
+        if srt is not None:
+            path.with_suffix(".srt").write_text(srt)
+        return path
+
+    return add
+
+
+def codes(report, code=None):
+    return [
+        (Path(failure.item).name, failure.step, failure.code)
+        for failure in report.failures
+        if code in (None, failure.code)
+    ]
+
+
+def write_labels(folder, *rows):
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([["video", "label"], *rows])
+
+
+def test_a_clip_and_what_lies_beside_it(folder, workspace, run, add):
+    path = add("a.mp4", picture="moving", sound="voice", seconds=2.0)
+    write_labels(folder, ["a", "1.5"])
+    report = run()
+    (clip,) = report.clips
+    assert clip.id == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (clip.path, clip.fps, clip.sample_rate) == (str(path), pytest.approx(25), 16000)
+    assert clip.duration == pytest.approx(2.0, abs=0.1)
+    (transcript,) = report.transcripts
+    assert [word.text for word in transcript.words] == ["Very", "good."]
+    assert transcript.digest == hashlib.sha256(SRT.encode()).hexdigest()
+    (segment,) = report.segments
+    assert (segment.text, segment.label) == ("Very good.", 1.5)
+    assert report.failures == ()
+
+
+def test_the_manifests_hold_the_report(folder, workspace, run, add):
+    for name in ("a.wav", "deep/b.wav", "c.wav"):
+        add(name, srt=None if name == "c.wav" else SRT)
+    write_labels(folder, ["a", "1"], ["c", "9"])
+    report = run()
+    assert tuple(read_manifest(workspace.clips, Clip)) == report.clips
+    assert tuple(read_manifest(workspace.transcripts, Transcript)) == report.transcripts
+    assert tuple(read_manifest(workspace.segments, Segment)) == report.segments
+    assert tuple(read_manifest(workspace.failures, Failure)) == report.failures
+    assert Split.load(workspace.split) == report.split
+    assert [Path(clip.path).name for clip in report.clips] == ["a.wav", "c.wav", "b.wav"]
+    assert len(report.failures) == 2
+
+
+def test_a_missing_folder(folder, run, workspace):
+    with pytest.raises(SourceError, match="videos/none: no such folder") as caught:
+        run(folder / "none")
+    assert caught.value.code == "missing_folder"
+    assert not workspace.root.exists()
+
+
+def test_a_file_is_no_folder(run, add):
+    with pytest.raises(SourceError, match="no such folder"):
+        run(add("a.wav"))
+
+
+@pytest.mark.parametrize("name", [None, "notes.txt", ".hidden.mp4", ".trash/a.mp4", "folder.mp4/x"])
+def test_an_empty_folder(folder, run, name):
+    if name:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    with pytest.raises(SourceError, match="holds no media file") as caught:
+        run()
+    assert caught.value.code == "empty_folder"
+
+
+def test_bad_files_are_recorded_and_the_rest_goes_on(folder, run, add, make_clip):
+    add("good.wav")
+    whole = make_clip(path="whole.mp4", seconds=4.0, size=(320, 240), faststart=True)
+    (folder / "cut.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    (folder / "text.mp4").write_text("this is no video\n" * 100)
+    (folder / "empty.mp4").touch()
+    (folder / "headless.mp4").write_bytes(
+        make_clip(path="whole2.mp4", seconds=2.0).read_bytes()[:2000]
+    )
+    (folder / "link.mp4").symlink_to(folder / "nowhere.mp4")
+    report = run()
+    assert [Path(clip.path).name for clip in report.clips] == ["good.wav"]
+    assert codes(report) == [
+        ("cut.mp4", "ingest", "truncated"),
+        ("empty.mp4", "ingest", "empty_file"),
+        ("headless.mp4", "ingest", "not_media"),
+        ("link.mp4", "ingest", "unreadable"),
+        ("text.mp4", "ingest", "not_media"),
+    ]
+    assert all(failure.item in failure.detail for failure in report.failures)
+
+
+def test_a_clip_without_sound_and_one_without_pictures(run, add):
+    add("mute.mp4", picture="moving", sound=None)
+    add("radio.wav")
+    report = run()
+    assert [(clip.has_video, clip.has_audio) for clip in report.clips] == [
+        (True, False),
+        (False, True),
+    ]
+    assert report.failures == ()
+
+
+def test_the_same_bytes_twice(folder, run, add):
+    first = add("a.wav")
+    shutil.copy(first, folder / "b.wav")
+    write_labels(folder, ["b.wav", "2"])
+    report = run()
+    assert [clip.path for clip in report.clips] == [str(first)]
+    ((failure),) = report.failures
+    assert (failure.item, failure.code) == (str(folder / "b.wav"), "duplicate")
+    assert str(first) in failure.detail
+    assert failure.clip_id == report.clips[0].id
+    # a label for the second name is one for the clip
+    assert [segment.label for segment in report.segments] == [2.0]
+
+
+NAMES = [
+    "with space.wav",
+    'it\'s "quoted".wav',
+    "two\nlines.wav",
+    "[bold].wav",
+    "100%d.wav",
+    "北京 😀.wav",
+    "-dash.wav",
+    "a:b.wav",
+    "SHOUT.WAV",
+    unicodedata.normalize("NFC", "Zoë.wav"),
+    unicodedata.normalize("NFD", "René.wav"),
+]
+
+
+def test_names(folder, workspace, run, add):
+    for name in NAMES:
+        add(name)
+    other = {"NFD": "NFC", "NFC": "NFD"}
+    swapped = [
+        unicodedata.normalize(other["NFC" if unicodedata.is_normalized("NFC", n) else "NFD"], n)
+        for n in NAMES
+    ]
+    assert sum(a != b for a, b in zip(NAMES, swapped, strict=True)) == 2
+    write_labels(folder, *([name, "1"] for name in swapped))
+    report = run()
+    assert {Path(clip.path).name for clip in report.clips} == set(NAMES)
+    assert report.failures == ()
+    assert [segment.label for segment in report.segments] == [1.0] * len(NAMES)
+    assert len(report.transcripts) == len(NAMES)
+    assert tuple(read_manifest(workspace.clips, Clip)) == report.clips
+
+
+def test_a_name_that_is_not_utf8(folder, workspace, run, add):
+    add("good.wav")
+    os.rename(add("bad.wav", srt=None), os.fsencode(folder) + b"/caf\xe9.wav")  # noqa: PTH104
+    report = run()
+    assert len(report.clips) == 1
+    assert codes(report) == [("caf\\udce9.wav", "ingest", "bad_name")]
+    assert read_manifest(workspace.failures, Failure) == list(report.failures)
+
+
+def test_transcripts_that_cannot_be_used(folder, run, add):
+    add("long.wav", srt="1\n00:01:00,000 --> 00:01:01,000\nLate.\n")
+    add("none.wav", srt=None)
+    add("odd.wav", srt="1\n00:00:00,000 --> soon\nOdd.\n")
+    add("void.wav", srt="")
+    add("good.wav")
+    disk = add("unreadable.wav", srt=None)
+    # a file that opens and cannot be read
+    disk.with_suffix(".srt").symlink_to("/proc/self/mem")
+    report = run()
+    assert len(report.clips) == 6
+    assert len(report.transcripts) == 1
+    assert codes(report) == [
+        ("long.wav", "transcript", "transcript_beyond_clip"),
+        ("none.wav", "transcript", "no_transcript"),
+        ("odd.wav", "transcript", "bad_transcript"),
+        ("unreadable.wav", "transcript", "unreadable"),
+        ("void.wav", "transcript", "empty_transcript"),
+    ]
+    assert "odd.srt, line 2" in report.failures[2].detail
+    # they are used all the same
+    assert len({segment.clip_id for segment in report.segments}) == 6
+
+
+def test_bad_labels_are_recorded_and_the_rest_goes_on(folder, run, add):
+    add("a.wav")
+    rows = [["none.wav", "1"], ["a.wav", "3.5"], ["a.wav", "good"], ["a.wav", "-1"]]
+    write_labels(folder, *rows)
+    report = run()
+    assert [(f.step, f.code) for f in report.failures] == [
+        ("labels", "label_out_of_range"),
+        ("labels", "bad_number"),
+        ("labels", "unknown_clip"),
+    ]
+    assert [segment.label for segment in report.segments] == [-1.0]
+
+
+def test_an_unchanged_file_is_not_read_again(folder, run, add):
+    path = add("a.wav")
+    first = run().clips
+    before = path.stat()
+    # other bytes of the same size and time: only who reads the file can tell
+    path.write_bytes(b"x" * before.st_size)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert run().clips == first
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert codes(run(), "not_media") == [("a.wav", "ingest", "not_media")]
+
+
+def test_changed_content_is_another_clip(run, add):
+    path = add("a.wav", seconds=1.0)
+    (first,) = run().clips
+    add("a.wav", seconds=2.0)
+    (second,) = run().clips
+    assert (second.path, first.path) == (str(path), str(path))
+    assert second.id != first.id
+    assert second.duration == pytest.approx(2 * first.duration)
+
+
+def test_an_edited_transcript_is_read_again(run, add):
+    path = add("a.wav").with_suffix(".srt")
+    (first,) = run().transcripts
+    path.write_text(SRT.replace("good", "bad"))
+    (second,) = run().transcripts
+    assert (first.words[1].text, second.words[1].text) == ("good.", "bad.")
+    assert first.digest != second.digest
+
+
+def test_an_unchanged_transcript_is_not_spread_again(run, add, workspace):
+    path = add("a.wav", srt=None)
+    path.with_suffix(".txt").write_text("some words")
+    first = run().transcripts
+    speech = workspace.speech.read_text()
+    assert run().transcripts == first
+    assert workspace.speech.read_text() == speech
+
+
+def test_a_removed_clip_leaves_the_manifests(run, add, workspace):
+    add("a.wav")
+    gone = add("bb.wav")
+    assert len(run().clips) == 2
+    gone.unlink()
+    assert len(run().clips) == 1
+    assert len(read_manifest(workspace.segments, Segment)) == 1
+
+
+def test_every_file_is_told(run, add):
+    paths = [add("a.wav"), add("bb.wav")]
+    told = []
+    run(on_file=told.append)
+    assert told == paths
