@@ -180,7 +180,7 @@ def probe(path: Path) -> MediaInfo:
     ------
     MediaError
         With code ``missing_file``, ``empty_file``, ``not_media``, ``no_streams``,
-        ``undecodable`` or ``truncated``.
+        ``no_duration``, ``undecodable`` or ``truncated``.
     """
     if not path.is_file():
         raise MediaError(f"{path}: no such file", code="missing_file")
@@ -195,11 +195,14 @@ def probe(path: Path) -> MediaInfo:
         _refuse_truncated(path=path, container=container, spans=spans)
         fps = None if picture is None else _frame_rate(spans[picture.index])
         sample_rate = None if sound is None else int(sound.rate)
+    duration = max(span.end for span in spans.values())
+    if duration <= 0:
+        raise MediaError(f"{path}: lasts {duration:.3f} s, which is nothing", code="no_duration")
     shape = None if fps is None else _first_picture(path)
     if sample_rate is not None:
         _first_sound(path)
     return MediaInfo(
-        duration=max(span.end for span in spans.values()),
+        duration=duration,
         fps=fps,
         width=None if shape is None else shape.width,
         height=None if shape is None else shape.height,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cyclopts import run
 from rich.console import Console
@@ -46,15 +47,19 @@ def demo(
         A YAML file of settings.
     """
     place, port, started = Workspace(root=workspace), free_port(), time.monotonic()
-    environment = prefect_environment(place, port)
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, markup=False, emoji=False)
     console.print(f"Starting a private Prefect server on port {port} ...")
-    log = place.root / "prefect" / "server.log"
+    # A database of its own: an earlier demo's deployment must not be taken for this one's.
     with (
-        running_server(environment=environment, port=port, log=log),
-        running_process(serve_command(videos, workspace, config, None), environment),
+        TemporaryDirectory(prefix="winnow-", ignore_cleanup_errors=True) as home,
+        running_server(
+            environment=(environment := prefect_environment(Path(home), port)),
+            port=port,
+            log=place.root / "server.log",
+        ),
+        running_process(serve_command(videos, workspace, config, None), environment) as served,
     ):
-        _wait_until_registered(environment)
+        wait_until_registered(environment, served)
         console.print(f"$ prefect {' '.join(COMMAND)}", style="bold")
         status = _prefect(COMMAND, environment).returncode
     if status != 0:
@@ -72,10 +77,26 @@ def _prefect(
     return subprocess.run(command, env=environment, check=False, capture_output=quiet)
 
 
-def _wait_until_registered(environment: dict[str, str]) -> None:
+def wait_until_registered(environment: dict[str, str], served: "subprocess.Popen[bytes]") -> None:
+    """Wait until Prefect knows the deployment.
+
+    Parameters
+    ----------
+    environment : dict of str to str
+        In which Prefect's commands know the server.
+    served : subprocess.Popen
+        The process that serves the deployment.
+
+    Raises
+    ------
+    SystemExit
+        If that process ends, or takes too long.
+    """
     deadline = time.monotonic() + REGISTRATION_SECONDS
     inspect = ["deployment", "inspect", f"{COMMAND[2]}/{COMMAND[2]}"]
     while _prefect(inspect, environment, quiet=True).returncode != 0:
+        if served.poll() is not None:
+            sys.exit("the deployment could not be served; see the messages above")
         if time.monotonic() > deadline:
             sys.exit(f"the deployment was not registered in {REGISTRATION_SECONDS:.0f} s")
         time.sleep(1.0)

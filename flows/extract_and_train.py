@@ -22,7 +22,7 @@ from pipeline.workspace import Workspace
 SHARD_CLIPS = 32
 
 
-@flow(name="extract-and-train", validate_parameters=True)
+@flow(name="extract-and-train", persist_result=False)
 def extract_and_train(
     videos: Path = Path("sample_videos"),
     workspace: Path = Path("workspace"),

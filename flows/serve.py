@@ -39,8 +39,8 @@ def serve(
         Where the server listens, on loopback only.
     """
     place = Workspace(root=workspace)
-    environment = prefect_environment(place, port)
-    log = place.root / "prefect" / "server.log"
+    environment = prefect_environment(place.prefect, port)
+    log = place.prefect / "server.log"
     with (
         running_server(environment=environment, port=port, log=log) as address,
         running_process(serve_command(videos, workspace, config, cron), environment) as served,

@@ -1,5 +1,6 @@
 """A Prefect server of the workspace's own, started and stopped."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -13,7 +14,6 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from pipeline.errors import PipelineError
-from pipeline.workspace import Workspace
 
 #: A loaded machine of two cores needed up to 28 s.
 PATIENCE_SECONDS = 180.0
@@ -32,13 +32,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def prefect_environment(workspace: Workspace, port: int) -> dict[str, str]:
+def prefect_environment(home: Path, port: int) -> dict[str, str]:
     """Make the environment in which Prefect's commands know this server.
 
     Parameters
     ----------
-    workspace : Workspace
-        Holds the server's database.
+    home : Path
+        Folder of the server's database; made if it is not there.
     port : int
         The server's.
 
@@ -47,7 +47,7 @@ def prefect_environment(workspace: Workspace, port: int) -> dict[str, str]:
     dict of str to str
         The present environment, with Prefect's settings.
     """
-    home = (workspace.root / "prefect").resolve()
+    home = home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     return os.environ | {
         "PREFECT_HOME": str(home),
@@ -124,11 +124,19 @@ def running_process(
         env=dict(environment),
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
+        preexec_fn=_end_with_parent,
     )
     try:
         yield process
     finally:
         _stop(process)
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to stop this child when its parent is killed and so cannot stop it."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -17,7 +17,7 @@ from pipeline.tables import extraction_lines
 from pipeline.training_state import EpochRecord
 
 
-@task(name="ingest", cache_policy=NO_CACHE)
+@task(name="ingest", cache_policy=NO_CACHE, persist_result=False)
 def ingest_videos(project: Project, videos: Path) -> IngestReport:
     """Find clips, transcripts and labels.
 
@@ -41,7 +41,7 @@ def ingest_videos(project: Project, videos: Path) -> IngestReport:
     return report
 
 
-@task(name="plan", cache_policy=NO_CACHE)
+@task(name="plan", cache_policy=NO_CACHE, persist_result=False)
 def plan_features(project: Project) -> ExtractionPlan:
     """Ask which features are missing.
 
@@ -60,7 +60,7 @@ def plan_features(project: Project) -> ExtractionPlan:
     return plan
 
 
-@task(name="extract", cache_policy=NO_CACHE)
+@task(name="extract", cache_policy=NO_CACHE, persist_result=False)
 def extract_shard(project: Project, shard: ExtractionPlan) -> ExtractionReport:
     """Extract the missing features of some clips.
 
@@ -89,7 +89,7 @@ def extract_shard(project: Project, shard: ExtractionPlan) -> ExtractionReport:
     return report
 
 
-@task(name="finish-extraction", cache_policy=NO_CACHE)
+@task(name="finish-extraction", cache_policy=NO_CACHE, persist_result=False)
 def finish_extraction(project: Project, shards: list[ExtractionReport]) -> ExtractionReport:
     """Write down what the shards did.
 
@@ -112,7 +112,7 @@ def finish_extraction(project: Project, shards: list[ExtractionReport]) -> Extra
     return report
 
 
-@task(name="train", cache_policy=NO_CACHE, tags=["gpu"])
+@task(name="train", cache_policy=NO_CACHE, persist_result=False, tags=["gpu"])
 def train_model(
     project: Project, extraction: ExtractionReport, timings: dict[str, float]
 ) -> RunReport:
@@ -143,7 +143,7 @@ def train_model(
     return project.train(extraction=extraction, timings=timings, on_epoch=on_epoch)
 
 
-@task(name="predict", cache_policy=NO_CACHE)
+@task(name="predict", cache_policy=NO_CACHE, persist_result=False)
 def predict_unlabelled(project: Project, run: str) -> Path:
     """Predict the utterances without a label.
 

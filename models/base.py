@@ -89,6 +89,8 @@ class SentimentModel(nn.Module, ABC):
         Registered name.
     Config : type
         Frozen, keyword-only dataclass of hyper-parameters.
+    version : int
+        Raised whenever training on the same data gives other weights; part of a run's name.
 
     Raises
     ------
@@ -98,6 +100,7 @@ class SentimentModel(nn.Module, ABC):
 
     name: ClassVar[str]
     Config: ClassVar[type[Any]]
+    version: ClassVar[int] = 1
 
     def __init__(self, config: Any, dimensions: Mapping[str, int]) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ from pipeline.metrics import SentimentMetrics, sentiment_metrics
 from pipeline.packing import pack_segments
 from pipeline.records import Clip, Failure, Segment, Transcript
 from pipeline.report import RunReport
-from pipeline.run_folder import discard_run
+from pipeline.run_folder import discard_run, selected_on
 from pipeline.runs import predict_run, run_id, train_run
 from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.store import FeatureKey, FeatureStore
@@ -246,6 +246,13 @@ class Project:
         dataset, split = self.pack()
         if on not in SPLIT_NAMES:
             raise DataError(f"unknown split {on!r}; there are {list(SPLIT_NAMES)}")
+        if on == "test":
+            seen = set(selected_on(self.workspace.runs, run)) & set(split.test)
+            if seen:
+                raise DataError(
+                    f"{len(seen)} of {len(split.test)} test utterances were trained or selected "
+                    f"on in run {run!r}: the split has changed since; train again"
+                )
         predictions = predict_run(
             runs_folder=self.workspace.runs,
             run=run,
@@ -306,8 +313,16 @@ class Project:
         return path
 
     def keys(self) -> list[FeatureKey]:
-        """List every key that the ingested clips and the settings in use can reach."""
-        return [key for by_name in self.plan().keys.values() for key in by_name.values()]
+        """List every key that the settings in use and the ingested clips can reach.
+
+        Returns
+        -------
+        list of FeatureKey
+            Also of the clips that were ingested to be predicted only.
+        """
+        keys = [key for by_name in self.plan().keys.values() for key in by_name.values()]
+        inner = Project(workspace=self.workspace.for_predictions, config=self.config)
+        return keys + (inner.keys() if inner.workspace.clips.exists() else [])
 
     def clips(self) -> list[Clip]:
         """Read the ingested clips.

@@ -273,6 +273,11 @@ def collect_garbage(
         Single settings.
     """
     project = _project(workspace, config, settings)
+    if project.config.store is not None and not dry_run:
+        raise ConfigError(
+            f"store {project.config.store} is not this workspace's own: others may use what this "
+            "one cannot reach. See what it is with --dry-run"
+        )
     found = project.store.unreachable(project.keys())
     size = sum(stored.size for stored in found) / 1e6
     if not dry_run:
@@ -309,11 +314,10 @@ def _project(workspace: Path, config: Path | None, settings: list[str]) -> Proje
 
 def _predict_folder(project: Project, videos: Path, run: str) -> Path:
     """Predict a folder of its own: own manifests, but the project's features and runs."""
-    root = project.workspace.root / "predict"
     config = project.config.model_copy(
         update={"store": project.config.store_root(project.workspace)}
     )
-    other = Project(workspace=Workspace(root=root), config=config)
+    other = Project(workspace=project.workspace.for_predictions, config=config)
     other.ingest(videos)
     plan = other.plan()
     with _progress("extract", len(plan.jobs)) as step:

@@ -23,6 +23,7 @@ from extractors.words import Word
 from pipeline.config import build_extractors
 from pipeline.errors import PipelineError
 from pipeline.fingerprint import settings_digest
+from pipeline.freshness import refuse_changed
 from pipeline.records import Clip, Failure, Transcript
 from pipeline.store import FeatureKey, FeatureStore
 
@@ -241,6 +242,7 @@ def run_extraction(
         Counts by extractor.
     """
     outcomes: list[Outcome] = []
+    store = FeatureStore(store_root)
     if plan.jobs:
         workers = min(processes or os.cpu_count() or 1, len(plan.jobs))
         with ProcessPool(
@@ -255,7 +257,7 @@ def run_extraction(
             }
             try:
                 for done in as_completed(pending):
-                    outcomes += _collect(done, pending[done])
+                    outcomes += _collect(done, pending[done], store)
                     on_clip(pending[done].clip)
             except BaseException:
                 pool.stop()  # type: ignore[no-untyped-call]
@@ -290,7 +292,10 @@ def extract_clip(
     for name, key in job.missing.items():
         started, failure = time.perf_counter(), None
         try:
-            store.put(key, extractors[name].extract(media))
+            refuse_changed(job.clip)
+            sequence = extractors[name].extract(media)
+            refuse_changed(job.clip)
+            store.put(key, sequence)
         except Exception as error:  # noqa: BLE001
             failure = _failure(job.clip, name, _code(error), f"{type(error).__name__}: {error}")
         outcomes.append(Outcome(name, time.perf_counter() - started, failure))
@@ -328,7 +333,7 @@ def _failure(clip: Clip, extractor: str, code: str, detail: str) -> Failure:
     )
 
 
-def _collect(done: Any, job: ClipJob) -> list[Outcome]:
+def _collect(done: Any, job: ClipJob, store: FeatureStore) -> list[Outcome]:
     try:
         outcomes: list[Outcome] = done.result()
     except TimedOut:
@@ -337,7 +342,11 @@ def _collect(done: Any, job: ClipJob) -> list[Outcome]:
         code, detail = "crashed", f"its process died ({error})"
     else:
         return outcomes
-    return [Outcome(name, 0.0, _failure(job.clip, name, code, detail)) for name in job.missing]
+    # What was stored before the process ended is not lost.
+    return [
+        Outcome(name, 0.0, None if key in store else _failure(job.clip, name, code, detail))
+        for name, key in job.missing.items()
+    ]
 
 
 def _report(plan: ExtractionPlan, outcomes: list[Outcome], names: list[str]) -> ExtractionReport:

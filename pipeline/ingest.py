@@ -1,5 +1,6 @@
 """From a folder to clips, transcripts, utterances and a split."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,7 +141,7 @@ def _media_files(folder: Path) -> Iterator[Path]:
         for path in folder.rglob("*")
         if path.suffix.lower() in MEDIA_SUFFIXES
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
+        and _may_be_file(path)
     )
     if not paths:
         raise SourceError(
@@ -148,6 +149,14 @@ def _media_files(folder: Path) -> Iterator[Path]:
             code="empty_folder",
         )
     return iter(paths)
+
+
+def _may_be_file(path: Path) -> bool:
+    """Ask; what cannot be asked, or leads nowhere, is taken for a file and fails as one."""
+    try:
+        return path.is_file() or not path.exists()
+    except OSError:
+        return True
 
 
 def _find_clips(
@@ -178,7 +187,14 @@ def _find_clips(
 def _describe(path: Path, known: Clip | None) -> Clip:
     if printable(path) != str(path):
         raise SourceError(f"{path}: its name is not UTF-8; rename the file", code="bad_name")
-    status = path.stat()
+    try:
+        status = path.stat()
+        return _probe(path, status, known)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error})", code="unreadable") from error
+
+
+def _probe(path: Path, status: os.stat_result, known: Clip | None) -> Clip:
     unchanged = (status.st_size, status.st_mtime_ns)
     if known is not None and (known.size, known.modified_ns) == unchanged:
         return known

@@ -14,6 +14,8 @@ from pipeline.records import LABEL_RANGE, Clip, Failure
 from pipeline.splits import SPLIT_NAMES
 
 FILE_NAME = "labels.csv"
+#: Seconds; attention is quadratic in an utterance's length, and a talk is not an utterance.
+LONGEST = 60.0
 _REQUIRED = ("video", "label")
 
 
@@ -159,6 +161,13 @@ class _ClipNames:
             raise SourceError(
                 f"{label.item}: there is no readable clip {label.video!r} in {folder}",
                 code="unknown_clip",
+            )
+        start, end = label.span(clip)
+        if end - start > LONGEST:
+            raise SourceError(
+                f"{label.item}: an utterance of {end - start:.0f} s, {LONGEST:.0f} are the most; "
+                "write start and end of what the label is about",
+                code="too_long",
             )
         if label.start is not None and label.start >= clip.duration:
             raise SourceError(

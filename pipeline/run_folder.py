@@ -1,5 +1,6 @@
 """The folder of all runs: find one, throw one away."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -52,6 +53,31 @@ def load_run(runs_folder: Path, run: str = "latest") -> RunReport:
             f"no complete run {run!r} in {runs_folder}; there are: {', '.join(found) or 'none'}"
         )
     return RunReport.load(runs_folder / run / "report.json")
+
+
+def selected_on(runs_folder: Path, run: str = "latest") -> tuple[str, ...]:
+    """List what a run's weights depend on.
+
+    Parameters
+    ----------
+    runs_folder : Path
+        Where runs lie.
+    run : str
+        A complete run's id, or ``latest``.
+
+    Returns
+    -------
+    tuple of str
+        Ids of the segments that it was trained on or that selected its epoch.
+
+    Raises
+    ------
+    RunError
+        If there is no such run.
+    """
+    folder = runs_folder / load_run(runs_folder, run).id
+    split = json.loads((folder / "config.json").read_text())["split"]
+    return (*split["train"], *split["valid"])
 
 
 def discard_run(runs_folder: Path, run: str) -> None:

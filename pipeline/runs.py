@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
+from models.base import get as get_model
 from pipeline.atomic import write_text
 from pipeline.checkpoint import FORMAT, plain_model_config
 from pipeline.dataset import PackedDataset
@@ -70,7 +71,11 @@ def run_id(
     """
     digest = settings_digest(
         {
-            "model": [model_name, plain_model_config(model_name, model_config)],
+            "model": [
+                model_name,
+                get_model(model_name).version,
+                plain_model_config(model_name, model_config),
+            ],
             "training": training.identity | {"seeds": list(training.seeds)},
             "data": dataset.digest,
             "split": asdict(split),

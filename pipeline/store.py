@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -21,6 +22,10 @@ from pipeline.errors import StoreError
 from pipeline.fingerprint import settings_digest
 
 SUFFIX = ".safetensors"
+# What the store writes: sequences, descriptions, and either while it is being written.
+_OURS = re.compile(
+    r"[^/]+/[0-9a-f]{16}/([0-9a-f]{64}(-[0-9a-f]{16})?\.safetensors|extractor\.json|\.[^/]+\.part)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,12 +214,16 @@ class FeatureStore:
         -------
         list of StoredFile
             All other sequences, descriptions of settings without sequences in use, and temporary
-            files that a killed run left.
+            files that a killed run left; never a file that the store did not write.
         """
         wanted = {key.path for key in keys}
         folders = {path.rpartition("/")[0] for path in wanted}
         wanted |= {f"{folder}/extractor.json" for folder in folders}
-        return [stored for stored in self.files() if stored.path not in wanted]
+        return [
+            stored
+            for stored in self.files()
+            if stored.path not in wanted and _OURS.fullmatch(stored.path)
+        ]
 
     def remove(self, stored: Iterable[StoredFile]) -> None:
         """Delete files.

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.extraction import ExtractionReport
 from pipeline.ingest import IngestReport
@@ -75,7 +76,8 @@ def failure_table(failures: Sequence[Failure]) -> Table:
     first = {(failure.step, failure.code): failure for failure in reversed(failures)}
     table = Table("step", "code", "count", "first", title="Failures")
     for (step, code), count in sorted(counts.items()):
-        table.add_row(step, code, str(count), first[step, code].detail)
+        # A file's name may look like markup.
+        table.add_row(step, code, str(count), Text(first[step, code].detail))
     return table
 
 

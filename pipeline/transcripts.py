@@ -17,7 +17,7 @@ SUFFIXES = (".vtt", ".srt", ".txt")
 Span = tuple[Seconds, Seconds]
 
 _ARROW = re.compile(r"^\s*(?P<start>[\d:.,]+)\s+-->\s+(?P<end>[\d:.,]+)(?:\s.*)?$")
-_CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})$")
+_CLOCK = re.compile(r"^(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})$", re.ASCII)
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # Styling tags, and the position codes that some editors write into SubRip.
 _MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")

@@ -67,6 +67,16 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def prefect(self) -> Path:
+        """Folder of the Prefect server's database."""
+        return self.root / "prefect"
+
+    @property
     def predictions(self) -> Path:
         """Predicted sentiment of the utterances without a label, CSV."""
         return self.root / "predictions.csv"
+
+    @property
+    def for_predictions(self) -> "Workspace":
+        """Inner workspace of videos that are predicted only; its features lie in this one's."""
+        return Workspace(root=self.root / "predict")

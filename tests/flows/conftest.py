@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.demo import _wait_until_registered
+from flows.demo import wait_until_registered
 from flows.serve import serve_command
 from flows.server import free_port, prefect_environment, running_process, running_server
 from pipeline.workspace import Workspace
@@ -58,11 +58,11 @@ def service(tmp_path_factory):
     config = folder / "config.yaml"
     config.write_text(CONFIG)
     workspace, port = Workspace(root=folder / "workspace"), free_port()
-    environment = prefect_environment(workspace, port)
+    environment = prefect_environment(workspace.prefect, port)
     command = serve_command(videos, workspace.root, config, "0 3 * * *")
     with (
         running_server(environment=environment, port=port, log=folder / "server.log") as address,
         running_process(command, environment) as served,
     ):
-        _wait_until_registered(environment)
+        wait_until_registered(environment, served)
         yield Service(videos, workspace, environment, address, served)
