@@ -278,3 +278,16 @@ def test_media_cannot_be_changed(make_clip):
     media = Media(path=make_clip())
     with pytest.raises(dataclasses.FrozenInstanceError):
         media.path = None
+
+
+def test_a_single_picture_without_a_length_is_no_clip(tmp_path):
+    path = tmp_path / "one.flv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("flv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+        container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    with pytest.raises(MediaError) as caught:
+        probe(path)
+    assert caught.value.code == "no_duration"

@@ -211,3 +211,22 @@ def test_a_divided_clip_stays_where_it_was_first(tmp_path):
         ("b", 0, "test"),
     ]
     assert (failure.code, failure.item) == ("divided_clip", f"{path}, line 4")
+
+
+def test_a_talk_is_not_an_utterance(tmp_path):
+    write(tmp_path, "talk.mp4,1", "talk.mp4,2", header="video,label")
+    log = FailureLog()
+    talk = clip(tmp_path / "talk.mp4", duration=60.1)
+    found = find_labels(folder=tmp_path, seen=[(tmp_path / "talk.mp4", talk)], log=log)
+    assert found == []
+    assert {failure.code for failure in log.failures} == {"too_long"}
+    assert "write start and end" in log.failures[0].detail
+
+
+def test_a_minute_is(tmp_path):
+    write(tmp_path, "talk.mp4,10,70,1", header="video,start,end,label")
+    log = FailureLog()
+    talk = clip(tmp_path / "talk.mp4", duration=600.0)
+    found = find_labels(folder=tmp_path, seen=[(tmp_path / "talk.mp4", talk)], log=log)
+    assert [row.span(talk) for row, _ in found] == [(10.0, 70.0)]
+    assert log.failures == []

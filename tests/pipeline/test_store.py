@@ -260,3 +260,14 @@ def test_files_that_the_store_did_not_write_are_never_unreachable(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
     assert [stored.path for stored in folder.unreachable([])] == [KEY.path]
+
+
+def test_a_file_that_the_store_did_not_write_is_never_collected(tmp_path):
+    store = FeatureStore(tmp_path)
+    store.put(KEY, FeatureSequence.empty(("a",)))
+    for name in ("notes.txt", "covarep/film.mp4", "covarep/5555555555555555/mine.safetensors"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"mine")
+    assert [stored.path for stored in store.unreachable([])] == [KEY.path]
+    assert store.unreachable([KEY]) == []

@@ -1,11 +1,12 @@
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import SourceError
-from pipeline.transcripts import find_transcript, load_words, spread_words
+from pipeline.transcripts import find_transcript, load_words, read_cues, spread_words
 
 TOKENS = st.lists(st.text("abcxyzäß漢'", min_size=1, max_size=12), min_size=1, max_size=30)
 TIMES = st.lists(st.floats(0, 1e4), min_size=2, max_size=12, unique=True)
@@ -208,3 +209,10 @@ def test_capital_suffixes(tmp_path, suffix):
     path = tmp_path / f"TALK{suffix}"
     path.touch()
     assert find_transcript(tmp_path / "TALK.MP4") == path
+
+
+@pytest.mark.parametrize("hours", ["9" * 400, "9" * 5000, "٣"])
+def test_hours_that_no_clip_has_are_an_error_with_a_line(hours):
+    line = f"{hours}:00:01,000 --> {hours}:00:02,000"
+    with pytest.raises(SourceError, match="line 2"):
+        read_cues(Path("a.srt"), f"1\n{line}\nwords\n")
