@@ -178,6 +178,9 @@ def load_config(path: Path | None, settings: dict[str, Any] | None = None) -> Ru
 
 def _override(tree: dict[str, Any], name: str, value: Any) -> None:
     *parents, last = name.split(".")
+    if parents[:1] == ["extractors"]:
+        # a setting of one extractor does not take the others away
+        tree.setdefault("extractors", {name: dict(s) for name, s in DEFAULT_EXTRACTORS.items()})
     for parent in parents:
         tree = tree.setdefault(parent, {})
         if not isinstance(tree, dict):

@@ -112,7 +112,7 @@ def test_a_run_beside_the_constant(run):
         f"{report.constant['test'].mae:.3f}",
     ]
     # a constant correlates with nothing
-    assert told["corr"][2] == "–"
+    assert told["correlation"][2] == "–"
 
 
 def test_the_store_by_extractor_and_settings():
