@@ -133,10 +133,13 @@ def running_process(
 
 
 def _end_with_parent() -> None:
-    """Ask Linux to stop this child when its parent is killed and so cannot stop it."""
+    """Ask Linux to end this child when its parent is killed and so cannot stop it.
+
+    At once: what serves a deployment would wait for ever for a server that is gone.
+    """
     if sys.platform == "linux":
         set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
