@@ -124,7 +124,7 @@ def running_process(
         env=dict(environment),
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
-        preexec_fn=_end_with_parent,
+        preexec_fn=_prepare_child,
     )
     try:
         yield process
@@ -132,11 +132,13 @@ def running_process(
         _stop(process)
 
 
-def _end_with_parent() -> None:
-    """Ask Linux to end this child when its parent is killed and so cannot stop it.
+def _prepare_child() -> None:
+    """Make this child listen to us, and end when its parent is killed and so cannot stop it.
 
-    At once: what serves a deployment would wait for ever for a server that is gone.
+    A shell's background jobs ignore Ctrl-C and would hand that down. The end is asked of Linux, and
+    comes at once: what serves a deployment would wait for ever for a server that is gone.
     """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
