@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,19 +36,65 @@ app.command(store_app)
 # Names of files may look like markup.
 console = Console(soft_wrap=True, markup=False, emoji=False)
 
-WorkspaceOption = Annotated[Path, Parameter(name="--workspace")]
-ConfigOption = Annotated[Path | None, Parameter(name="--config")]
-SetOption = Annotated[list[str], Parameter(name="--set", negative=())]
 DEFAULT_WORKSPACE = Path("workspace")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What every command that works in a workspace takes.
+
+    Parameters
+    ----------
+    workspace : Path
+        Where everything that is made lies.
+    config : Path
+        A YAML file of settings.
+    settings : tuple of str
+        Single settings, such as training.max_epochs=3 or jobs=4.
+    """
+
+    workspace: Annotated[Path, Parameter(name="--workspace")] = DEFAULT_WORKSPACE
+    config: Annotated[Path | None, Parameter(name="--config")] = None
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = ()
+
+    def project(self) -> Project:
+        """Open the workspace with these settings.
+
+        Returns
+        -------
+        Project
+            Workspace and validated settings.
+
+        Raises
+        ------
+        ConfigError
+            If a setting is unknown, out of range, or not written as name=value.
+        """
+        values = {}
+        for setting in self.settings:
+            name, found, value = setting.partition("=")
+            if not found:
+                raise ConfigError(
+                    f"--set {setting!r}: write name=value, such as training.max_epochs=3"
+                )
+            try:
+                values[name] = yaml.safe_load(value)
+            except yaml.YAMLError as error:
+                raise ConfigError(f"--set {setting!r}: {value!r} is not a YAML value") from error
+        return Project(
+            workspace=Workspace(root=self.workspace), config=load_config(self.config, values)
+        )
+
+
+DEFAULTS = Options()
 
 
 @app.command
 def ingest(
     videos: Path,
     *,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    config: ConfigOption = None,
-    settings: SetOption = [],  # noqa: B006
+    options: Options = DEFAULTS,
 ) -> None:
     """Find the videos of a folder, their transcripts and labels.
 
@@ -55,14 +102,10 @@ def ingest(
     ----------
     videos : Path
         The folder, searched with its subfolders.
-    workspace : Path
-        Where everything that is made lies.
-    config : Path
-        A YAML file of settings.
-    settings : list of str
-        Single settings, such as training.max_epochs=3.
+    options : Options
+        Workspace and settings.
     """
-    project = _project(workspace, config, settings)
+    project = options.project()
     with _progress("ingest", None) as step:
         report = project.ingest(videos, on_file=lambda path: step())
     console.print(ingest_table(report))
@@ -72,22 +115,16 @@ def ingest(
 @app.command
 def extract(
     *,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    config: ConfigOption = None,
-    settings: SetOption = [],  # noqa: B006
+    options: Options = DEFAULTS,
 ) -> None:
     """Extract the features that are missing.
 
     Parameters
     ----------
-    workspace : Path
-        Where everything that is made lies.
-    config : Path
-        A YAML file of settings.
-    settings : list of str
-        Single settings, such as jobs=4.
+    options : Options
+        Workspace and settings.
     """
-    project = _project(workspace, config, settings)
+    project = options.project()
     plan = project.plan()
     with _progress("extract", len(plan.jobs)) as step:
         report = project.extract(plan, on_clip=lambda clip: step())
@@ -101,9 +138,7 @@ def extract(
 def train(
     *,
     fresh: bool = False,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    config: ConfigOption = None,
-    settings: SetOption = [],  # noqa: B006
+    options: Options = DEFAULTS,
 ) -> None:
     """Train and evaluate the configured model.
 
@@ -111,14 +146,10 @@ def train(
     ----------
     fresh : bool
         Train again even if the same data and settings were trained on before.
-    workspace : Path
-        Where everything that is made lies.
-    config : Path
-        A YAML file of settings.
-    settings : list of str
-        Single settings, such as training.max_epochs=3.
+    options : Options
+        Workspace and settings.
     """
-    project = _project(workspace, config, settings)
+    project = options.project()
     training = project.config.training
     with _progress("train", len(training.seeds) * training.max_epochs) as step:
 
@@ -135,9 +166,7 @@ def evaluate(
     *,
     run: str = "latest",
     split: str = "test",
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    config: ConfigOption = None,
-    settings: SetOption = [],  # noqa: B006
+    options: Options = DEFAULTS,
 ) -> None:
     """Score a run's checkpoints on the labelled utterances of a split.
 
@@ -147,14 +176,10 @@ def evaluate(
         A run's id, or latest.
     split : str
         One of train, valid and test.
-    workspace : Path
-        Where everything that is made lies.
-    config : Path
-        A YAML file of settings.
-    settings : list of str
-        Single settings.
+    options : Options
+        Workspace and settings.
     """
-    project = _project(workspace, config, settings)
+    project = options.project()
     console.print(metrics_table(project.evaluate(run=run, on=split), title=f"{run} on {split}"))
 
 
@@ -163,9 +188,7 @@ def predict(
     videos: Path | None = None,
     *,
     run: str = "latest",
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    config: ConfigOption = None,
-    settings: SetOption = [],  # noqa: B006
+    options: Options = DEFAULTS,
 ) -> None:
     """Predict the sentiment of utterances without a label.
 
@@ -175,20 +198,16 @@ def predict(
         A folder of new videos; without it the workspace's own unlabelled utterances.
     run : str
         A run's id, or latest.
-    workspace : Path
-        Where everything that is made lies.
-    config : Path
-        A YAML file of settings.
-    settings : list of str
-        Single settings.
+    options : Options
+        Workspace and settings.
     """
-    project = _project(workspace, config, settings)
+    project = options.project()
     path = project.predict(run=run) if videos is None else _predict_folder(project, videos, run)
     console.print(f"predictions: {path}")
 
 
 @app.command
-def report(*, run: str = "latest", workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
+def report(*, run: str = "latest", workspace: Path = DEFAULT_WORKSPACE) -> None:
     """Show a run's report.
 
     Parameters
@@ -207,43 +226,31 @@ def report(*, run: str = "latest", workspace: WorkspaceOption = DEFAULT_WORKSPAC
 @store_app.command(name="ls")
 def list_store(
     *,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    config: ConfigOption = None,
-    settings: SetOption = [],  # noqa: B006
+    options: Options = DEFAULTS,
 ) -> None:
     """List what the store holds.
 
     Parameters
     ----------
-    workspace : Path
-        Where everything that is made lies.
-    config : Path
-        A YAML file of settings.
-    settings : list of str
-        Single settings.
+    options : Options
+        Workspace and settings.
     """
-    console.print(store_table(list(_project(workspace, config, settings).store.files())))
+    console.print(store_table(list(options.project().store.files())))
 
 
 @store_app.command
 def verify(
     *,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    config: ConfigOption = None,
-    settings: SetOption = [],  # noqa: B006
+    options: Options = DEFAULTS,
 ) -> None:
     """Compare every stored sequence with its digest; ends with status 1 if one is damaged.
 
     Parameters
     ----------
-    workspace : Path
-        Where everything that is made lies.
-    config : Path
-        A YAML file of settings.
-    settings : list of str
-        Single settings.
+    options : Options
+        Workspace and settings.
     """
-    problems = _project(workspace, config, settings).store.verify()
+    problems = options.project().store.verify()
     for problem in problems:
         console.print(problem)
     console.print(f"{len(problems)} damaged")
@@ -255,9 +262,7 @@ def verify(
 def collect_garbage(
     *,
     dry_run: bool = False,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    config: ConfigOption = None,
-    settings: SetOption = [],  # noqa: B006
+    options: Options = DEFAULTS,
 ) -> None:
     """Delete what the ingested clips and the settings in use cannot reach.
 
@@ -265,14 +270,10 @@ def collect_garbage(
     ----------
     dry_run : bool
         Only say what would be deleted.
-    workspace : Path
-        Where everything that is made lies.
-    config : Path
-        A YAML file of settings.
-    settings : list of str
-        Single settings.
+    options : Options
+        Workspace and settings.
     """
-    project = _project(workspace, config, settings)
+    project = options.project()
     if project.config.store is not None and not dry_run:
         raise ConfigError(
             f"store {project.config.store} is not this workspace's own: others may use what this "
@@ -297,19 +298,6 @@ def main() -> None:
             str(error), markup=False, highlight=False
         )
         sys.exit(2)
-
-
-def _project(workspace: Path, config: Path | None, settings: list[str]) -> Project:
-    values = {}
-    for setting in settings:
-        name, found, value = setting.partition("=")
-        if not found:
-            raise ConfigError(f"--set {setting!r}: write name=value, such as training.max_epochs=3")
-        try:
-            values[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {setting!r}: {value!r} is not a YAML value") from error
-    return Project(workspace=Workspace(root=workspace), config=load_config(config, values))
 
 
 def _predict_folder(project: Project, videos: Path, run: str) -> Path:
