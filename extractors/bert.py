@@ -20,6 +20,12 @@ SPECIAL_TOKENS = 2
 # Share of a window from one window's start to the next: 384 of 512.
 STRIDE_SHARE = 0.75
 WEIGHT_PATTERNS = ("*.safetensors", "pytorch_model*.bin")
+# What else decides the values: the layers' shape, and which piece has which number.
+SETTING_FILES = (
+    *("config.json", "vocab.txt", "tokenizer.json"),
+    *("tokenizer_config.json", "special_tokens_map.json"),
+)
+WINDOWS_AT_ONCE = 16
 HASHED_AT_ONCE = 1 << 20
 
 
@@ -30,16 +36,19 @@ class EncodedWords(NamedTuple):
     ----------
     hidden_states : ndarray of float32, shape (P, D)
         Last layer's state of every word piece, [CLS] and [SEP] left out.
+    token_ids : ndarray of int, shape (P,)
+        The pieces' numbers in the vocabulary.
     word_of_piece : ndarray of int, shape (P,)
         Index of the word each piece belongs to, not decreasing.
     """
 
     hidden_states: FloatArray
+    token_ids: IndexArray
     word_of_piece: IndexArray
 
 
 class Bert:
-    """A BERT encoder and its tokenizer, read from local files only.
+    """A BERT encoder and its tokenizer, read from local files only; on a GPU where there is one.
 
     Parameters
     ----------
@@ -76,31 +85,87 @@ class Bert:
         EncodedWords
             Pieces in order; texts longer than BERT reads at once are read in overlapping windows.
         """
-        if not words:
-            return EncodedWords(np.zeros((0, self.hidden_size), np.float32), np.zeros(0, np.int64))
-        encoding = self._tokenizer(
-            list(words), is_split_into_words=True, add_special_tokens=False, verbose=False
-        )
-        pieces: list[int] = encoding["input_ids"]
+        token_ids, word_of_piece = split_words(tokenizer=self._tokenizer, words=words)
         size = int(self._encoder.config.max_position_embeddings) - SPECIAL_TOKENS
         stride = max(1, int(STRIDE_SHARE * size))
-        states = np.zeros((len(pieces), self.hidden_size), np.float32)
-        for window in context_windows(pieces=len(pieces), size=size, stride=stride):
-            read = self._read(pieces[window.start : window.end])
-            kept = slice(window.keep_start, window.keep_end)
-            states[kept] = read[kept.start - window.start : kept.stop - window.start]
-        return EncodedWords(states, np.array(encoding.word_ids(), np.int64))
+        states = np.zeros((len(token_ids), self.hidden_size), np.float32)
+        windows = context_windows(pieces=len(token_ids), size=size, stride=stride)
+        for first in range(0, len(windows), WINDOWS_AT_ONCE):
+            batch = windows[first : first + WINDOWS_AT_ONCE]
+            read = self._read(np.stack([token_ids[w.start : w.end] for w in batch]))
+            for window, found in zip(batch, read, strict=True):
+                kept = slice(window.keep_start - window.start, window.keep_end - window.start)
+                states[window.keep_start : window.keep_end] = found[kept]
+        return EncodedWords(states, token_ids, word_of_piece)
 
-    def _read(self, pieces: list[int]) -> FloatArray:
-        """Hidden states of one window between [CLS] and [SEP]."""
+    def _read(self, pieces: IndexArray) -> FloatArray:
+        """Hidden states of windows of one length, each between [CLS] and [SEP]."""
         import torch
 
-        tokenizer = self._tokenizer
-        tokens = torch.tensor([[tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]])
+        edge = np.ones((len(pieces), 1), np.int64)
+        first, last = self._tokenizer.cls_token_id * edge, self._tokenizer.sep_token_id * edge
+        tokens = torch.from_numpy(np.hstack([first, pieces, last])).to(self._encoder.device)
         with torch.inference_mode():
             states = self._encoder(input_ids=tokens).last_hidden_state
-        read: FloatArray = states[0, 1:-1].float().numpy()
+        read: FloatArray = states[:, 1:-1].float().cpu().numpy()
         return read
+
+
+def split_words(*, tokenizer: Any, words: Sequence[str]) -> tuple[IndexArray, IndexArray]:
+    """Split words into pieces.
+
+    Parameters
+    ----------
+    tokenizer : transformers.PreTrainedTokenizerFast
+        From :func:`load_tokenizer`.
+    words : sequence of str
+        Words in order, punctuation included.
+
+    Returns
+    -------
+    token_ids : ndarray of int, shape (P,)
+        The pieces' numbers in the vocabulary, without special tokens.
+    word_of_piece : ndarray of int, shape (P,)
+        Index of the word each piece belongs to, not decreasing.
+    """
+    if not words:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    encoding = tokenizer(
+        list(words), is_split_into_words=True, add_special_tokens=False, verbose=False
+    )
+    return np.array(encoding["input_ids"], np.int64), np.array(encoding.word_ids(), np.int64)
+
+
+def load_tokenizer(model: str) -> Any:
+    """Load a model's tokenizer alone.
+
+    Parameters
+    ----------
+    model : str
+        As in :class:`Bert`.
+
+    Returns
+    -------
+    transformers.BertTokenizer
+        For :func:`split_words`.
+
+    Raises
+    ------
+    MissingModelError
+        If there is none on this machine.
+    """
+    from transformers import BertTokenizer
+
+    folder = find_model(model)
+    try:
+        with _quiet_loading():
+            tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise MissingModelError(
+            f"text model {model!r} in {folder}: its tokenizer cannot be loaded ({error}); the "
+            "folder must hold a vocabulary, as save_pretrained writes it"
+        ) from error
+    return tokenizer
 
 
 def find_model(model: str) -> Path:
@@ -136,7 +201,7 @@ def find_model(model: str) -> Path:
 
 
 def weights_digest(folder: Path) -> str:
-    """Digest of a model's weights.
+    """Digest of a model: its weights, its configuration and its vocabulary.
 
     Parameters
     ----------
@@ -146,14 +211,47 @@ def weights_digest(folder: Path) -> str:
     Returns
     -------
     str
-        Hexadecimal SHA-256 of its weight files in the order of their names.
+        Hexadecimal SHA-256 over the names and contents of these files, in the names' order.
 
     Raises
     ------
     MissingModelError
         If the folder holds no weights.
     """
-    files = _weight_files(folder)
+    settings = [folder / name for name in SETTING_FILES if (folder / name).is_file()]
+    return files_digest([*_weight_files(folder), *settings])
+
+
+def tokenizer_digest(folder: Path) -> str:
+    """Digest of a model's vocabulary, whatever its weights.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's folder.
+
+    Returns
+    -------
+    str
+        Hexadecimal SHA-256, as in :func:`weights_digest`.
+    """
+    return files_digest([folder / name for name in SETTING_FILES if (folder / name).is_file()])
+
+
+def files_digest(files: Sequence[Path]) -> str:
+    """Digest of files, remembered until they change.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        In any order.
+
+    Returns
+    -------
+    str
+        Hexadecimal SHA-256 over names and contents, in the names' order.
+    """
+    files = sorted(files)
     stamps = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
     return _digest(stamps)
 
@@ -175,6 +273,7 @@ def _digest(stamps: tuple[tuple[Path, int, int], ...]) -> str:
     """Hash files; their sizes and times tell when the answer is out of date."""
     digest = hashlib.sha256()
     for file, _, _ in stamps:
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
         with file.open("rb") as stream:
             while block := stream.read(HASHED_AT_ONCE):
                 digest.update(block)
@@ -199,7 +298,7 @@ def _load(*, folder: Path, model: str) -> tuple[Any, Any]:
     """Load tokenizer and encoder, the encoder in single precision and ready to infer."""
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoConfig, BertModel, BertTokenizer
+    from transformers import AutoConfig, BertModel
 
     _weight_files(folder)
     try:
@@ -209,7 +308,6 @@ def _load(*, folder: Path, model: str) -> tuple[Any, Any]:
                 raise MissingModelError(
                     f"text model {model!r} in {folder} is a {config.model_type}; give a BERT"
                 )
-            tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
             encoder: Any = BertModel.from_pretrained(
                 folder, local_files_only=True, add_pooling_layer=False, dtype=torch.float32
             )
@@ -218,7 +316,8 @@ def _load(*, folder: Path, model: str) -> tuple[Any, Any]:
             f"text model {model!r} in {folder} cannot be loaded ({error}); it must hold "
             "configuration, weights and vocabulary, as save_pretrained writes them"
         ) from error
-    return tokenizer, encoder.eval()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return load_tokenizer(model), encoder.eval().to(device)
 
 
 @contextmanager

@@ -58,7 +58,7 @@ class TextExtractor(Extractor):
     """
 
     name = "bert"
-    version = 1
+    version = 2
     modality = "text"
     source = "words"
     libraries = ("tokenizers", "torch", "transformers")

@@ -1,4 +1,3 @@
-import hashlib
 import json
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizer
 
 from extractors.bert import Bert, find_model, weights_digest
 from extractors.errors import MissingModelError
+from extractors.word_pieces import context_windows
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "##ly", "film", ","]
 
@@ -132,12 +132,32 @@ def test_windows_follow_the_models_own_size(tiny_bert):
     np.testing.assert_allclose(encoded.hidden_states[16:], last[2:], atol=1e-6)
 
 
-def test_weights_digest_is_the_sha256_of_the_weight_file_and_follows_its_changes(tiny_bert):
-    file = tiny_bert / "model.safetensors"
+def test_windows_read_together_equal_those_read_alone(tiny_bert):
+    words = [VOCABULARY[5 + i] for i in np.random.default_rng(0).integers(0, 5, 200)]
+    words = [word.removeprefix("##") for word in words]
+    encoded = Bert(str(tiny_bert)).encode(words)
+    cls, sep = VOCABULARY.index("[CLS]"), VOCABULARY.index("[SEP]")
+    for window in context_windows(pieces=len(encoded.token_ids), size=6, stride=4):
+        ids = encoded.token_ids[window.start : window.end].tolist()
+        alone = direct_forward(tiny_bert, [cls, *ids, sep])[1:-1]
+        kept = slice(window.keep_start - window.start, window.keep_end - window.start)
+        np.testing.assert_allclose(
+            encoded.hidden_states[window.keep_start : window.keep_end], alone[kept], atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_digest_follows_everything_that_decides_the_values(tiny_bert, name):
     before = weights_digest(tiny_bert)
-    assert before == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert weights_digest(tiny_bert) == before
+    file = tiny_bert / name
     file.write_bytes(file.read_bytes() + b" ")
-    assert weights_digest(tiny_bert) == hashlib.sha256(file.read_bytes()).hexdigest() != before
+    assert weights_digest(tiny_bert) != before
+
+
+def test_digest_does_not_depend_on_the_folders_name(tiny_bert, tmp_path):
+    before = weights_digest(tiny_bert)
+    assert weights_digest(tiny_bert.rename(tmp_path / "other")) == before
 
 
 def test_a_model_in_the_local_cache_is_found_by_name(tiny_bert, tmp_path, monkeypatch):
