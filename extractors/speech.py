@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from extractors.framing import Samples
-from extractors.sequence import Seconds
+from extractors.sequence import FloatArray, Seconds
 
 SUPPORTED_RATES = (8000, 16000)
+CHUNK_SECONDS = 0.032
 
 
 def speech_spans(*, signal: Samples, sample_rate: int) -> list[tuple[Seconds, Seconds]]:
@@ -32,10 +33,7 @@ def speech_spans(*, signal: Samples, sample_rate: int) -> list[tuple[Seconds, Se
     ValueError
         If the detector does not know the sampling rate.
     """
-    if sample_rate not in SUPPORTED_RATES:
-        raise ValueError(
-            f"speech is detected in sound of 8000 or 16000 Hz, got {sample_rate} Hz; resample it"
-        )
+    _check(sample_rate)
     if not np.any(signal):
         return []
     silero_vad, model = _detector()
@@ -46,6 +44,48 @@ def speech_spans(*, signal: Samples, sample_rate: int) -> list[tuple[Seconds, Se
         sampling_rate=sample_rate,
     )
     return [(part["start"] / sample_rate, part["end"] / sample_rate) for part in found]
+
+
+def speech_probabilities(*, signal: Samples, sample_rate: int) -> FloatArray:
+    """Probability of speech in adjoining pieces of 32 ms, by Silero VAD.
+
+    Parameters
+    ----------
+    signal : ndarray of float, shape (N,)
+        Sound, nominally in [-1, 1].
+    sample_rate : int
+        8000 or 16000 Hz.
+
+    Returns
+    -------
+    ndarray of float32, shape (ceil(N / (0.032 * sample_rate)),)
+        In [0, 1]; the last piece is filled up with silence.
+
+    Raises
+    ------
+    ValueError
+        If the detector does not know the sampling rate.
+    """
+    _check(sample_rate)
+    torch = _torch()
+    _, model = _detector()
+    length = round(CHUNK_SECONDS * sample_rate)
+    found = np.zeros(-(-len(signal) // length), np.float32)
+    model.reset_states()
+    with torch.inference_mode():
+        for i in range(len(found)):
+            piece = np.zeros(length, np.float32)
+            part = signal[i * length : (i + 1) * length]
+            piece[: len(part)] = part
+            found[i] = model(torch.from_numpy(piece), sample_rate).item()
+    return found
+
+
+def _check(sample_rate: int) -> None:
+    if sample_rate not in SUPPORTED_RATES:
+        raise ValueError(
+            f"speech is detected in sound of 8000 or 16000 Hz, got {sample_rate} Hz; resample it"
+        )
 
 
 def _torch() -> Any:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from extractors.media import Media
-from extractors.speech import speech_spans
+from extractors.speech import speech_probabilities, speech_spans
 
 
 @pytest.mark.parametrize("signal", [np.zeros(0), np.zeros(32000), np.ones(10)])
@@ -23,6 +23,29 @@ def test_noise_is_no_speech(sample_rate):
 def test_unknown_sampling_rate_is_refused():
     with pytest.raises(ValueError, match="got 44100 Hz"):
         speech_spans(signal=np.ones(100), sample_rate=44100)
+
+
+def test_unknown_sampling_rate_has_no_probabilities():
+    with pytest.raises(ValueError, match="got 44100 Hz"):
+        speech_probabilities(signal=np.ones(100), sample_rate=44100)
+
+
+@pytest.mark.parametrize(("count", "pieces"), [(0, 0), (1, 1), (512, 1), (513, 2)])
+def test_a_probability_for_every_32_ms(count, pieces):
+    assert len(speech_probabilities(signal=np.zeros(count), sample_rate=16000)) == pieces
+
+
+def test_probabilities_are_high_within_the_spans_and_low_outside(recordings):
+    speech = next(r for r in recordings if r.name == "libri_6829").signal
+    signal = np.concatenate([np.zeros(32000, np.float32), speech, np.zeros(32000, np.float32)])
+    probability = speech_probabilities(signal=signal, sample_rate=16000)
+    centres = 0.032 * (np.arange(len(probability)) + 0.5)
+    inside = np.zeros(len(centres), bool)
+    for start, end in speech_spans(signal=signal, sample_rate=16000):
+        inside |= (centres > start) & (centres < end)
+    assert ((probability >= 0) & (probability <= 1)).all()
+    assert np.median(probability[inside]) > 0.9
+    assert np.median(probability[~inside]) < 0.1
 
 
 def test_number_of_torch_threads_is_left_alone():
