@@ -1,7 +1,10 @@
-"""A small model and small data sets to train it on."""
+"""A small model, small data sets to train it on, and a site on loopback to fetch from."""
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +138,49 @@ def run(
         return train_run(**(chosen | changed))
 
     return train
+
+
+VTT = "WEBVTT\n\n00:00.000 --> 00:01.000\nHello there.\n"
+PAGE = """<!doctype html><html><head><title>{title}</title></head><body>
+<video controls><source src="{name}.mp4" type="video/mp4">
+<track kind="subtitles" srclang="{language}" src="{name}.vtt"></video></body></html>"""
+
+
+class Site:
+    def __init__(self, folder: Path, address: str) -> None:
+        self.folder, self.address = folder, address
+        self.asked: list[tuple[str, str]] = []
+
+    def videos_sent(self) -> list[str]:
+        return [path for method, path in self.asked if method == "GET" and path.endswith(".mp4")]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    asked: list[tuple[str, str]] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments: object) -> None:
+            asked.append((self.command, self.path))
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    made = Site(folder, f"http://127.0.0.1:{server.server_port}")
+    made.asked = asked
+    yield made
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def talk(site: Site, make_clip) -> str:
+    """A page with a video and its subtitles."""
+    make_clip(path=site.folder / "talk.mp4", seconds=1.0)
+    (site.folder / "talk.vtt").write_text(VTT)
+    page = PAGE.format(title="A short talk", name="talk", language="en")
+    (site.folder / "talk.html").write_text(page)
+    return f"{site.address}/talk.html"

@@ -1,9 +1,5 @@
 """Fetching, from a real HTTP server on loopback."""
 
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,51 +15,6 @@ from pipeline.errors import ConfigError
 from pipeline.failure_log import FailureLog
 from pipeline.manifest import read_manifest
 
-VTT = "WEBVTT\n\n00:00.000 --> 00:01.000\nHello there.\n"
-PAGE = """<!doctype html><html><head><title>{title}</title></head><body>
-<video controls><source src="{name}.mp4" type="video/mp4">
-<track kind="subtitles" srclang="{language}" src="{name}.vtt"></video></body></html>"""
-
-
-class Site:
-    def __init__(self, folder: Path, address: str) -> None:
-        self.folder, self.address = folder, address
-        self.asked: list[str] = []
-
-    def videos_sent(self) -> list[str]:
-        return [path for method, path in self.asked if method == "GET" and path.endswith(".mp4")]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    asked: list[tuple[str, str]] = []
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *arguments: object) -> None:
-            asked.append((self.command, self.path))
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    made = Site(folder, f"http://127.0.0.1:{server.server_port}")
-    made.asked = asked
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def talk(site: Site, make_clip) -> str:
-    """A page with a video and its subtitles."""
-    make_clip(path=site.folder / "talk.mp4", seconds=1.0)
-    (site.folder / "talk.vtt").write_text(VTT)
-    page = PAGE.format(title="A short talk", name="talk", language="en")
-    (site.folder / "talk.html").write_text(page)
-    return f"{site.address}/talk.html"
-
 
 def fetch(addresses, folder, log=None, **config):
     log = FailureLog() if log is None else log
@@ -76,7 +27,7 @@ def test_video_and_subtitles_lie_side_by_side(site, talk, tmp_path):
     (got,), log = fetch([talk], tmp_path / "in")
     assert log.failures == []
     assert Path(got.path).read_bytes() == (site.folder / "talk.mp4").read_bytes()
-    assert Path(got.path).with_suffix(".vtt").read_text() == VTT
+    assert Path(got.path).with_suffix(".vtt").read_text() == (site.folder / "talk.vtt").read_text()
     assert got.subtitles == "given"
     assert got.page == talk
     assert got.title.startswith("A short talk")
