@@ -1,229 +1,229 @@
-"""Intensities of facial action units from pose-free landmarks.
+"""Intensity and presence of facial action units over a whole clip.
 
-A geometric measure in cm on the pose-free face, smoothed, less the neutral face's value, divided
-by how many cm make one step of FACS's five (Ekman, Friesen & Hager 2002). The steps and the
-offset are round numbers from the anatomy of adults, fitted to no other program's output.
+A measure is smoothed, less the neutral face's value, divided by how much of it makes one step of
+the five of FACS (Ekman, Friesen & Hager 2002). Steps and fixed neutrals are round numbers from the
+anatomy of adults and from the neutral face of the project's own sample videos, fitted to no other
+program's output. The shares of neutral frames are those that OpenFace's models state.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from extractors.action_unit_geometry import GEOMETRY_NAMES
+from extractors.face_appearance import APPEARANCE_NAMES
 from extractors.rotation import Float64Array
 from extractors.sequence import BoolArray
 
 MAX_INTENSITY = 5.0
+# Above this an action counts as present: more than a trace.
+PRESENT = 1.0
+# OpenFace's 3 and 7 frames at 25 or 30 frames a second.
+SMOOTHING_SECONDS = 0.12
+PRESENCE_SECONDS = 0.25
+# Three frames that last longer than this are not averaged: a blink is over sooner.
+LONGEST_MEAN_SECONDS = 0.25
+MEASURE_NAMES = (*GEOMETRY_NAMES, *APPEARANCE_NAMES)
 
 
 class ActionUnit(NamedTuple):
-    """How one action unit is measured.
+    """How one action unit is read off its measure.
 
     Attributes
     ----------
     name : str
-        Column name.
-    measure : callable
-        Pose-free faces (T, 478, 3) in cm to the measure (T,) in cm, growing with the action.
-    centimetres_per_step : float
-        Change of the measure from one intensity to the next, > 0.
+        ``AU`` and two digits, also the name of its measure.
+    step : float
+        Change of the measure from one intensity to the next, > 0; in the
+        measure's own unit.
     neutral_quantile : float or None
         Quantile of the clip's measure taken for the neutral face: the share of frames in which
-        OpenFace takes the action to be absent. None for an action unit with a fixed neutral.
+        the action is taken to be absent. None for an action unit with a fixed neutral.
     neutral_offset : float
-        The fixed neutral in cm.
+        The fixed neutral, in the measure's own unit.
     """
 
     name: str
-    measure: Callable[[Float64Array], Float64Array]
-    centimetres_per_step: float
+    step: float
     neutral_quantile: float | None = None
     neutral_offset: float = 0.0
 
 
-def inner_brow_height(faces: Float64Array) -> Float64Array:
-    """Height of the inner brows over the nose's root: AU01.
-
-    Parameters
-    ----------
-    faces : ndarray, shape (T, 478, 3)
-        Pose-free faces in cm.
-
-    Returns
-    -------
-    ndarray, shape (T,)
-        In cm.
-    """
-    return _height(faces, 55, 107, 285, 336) - _height(faces, 6, 168)
-
-
-def outer_brow_height(faces: Float64Array) -> Float64Array:
-    """Height of the outer brows over the nose's base: AU02.
-
-    Parameters
-    ----------
-    faces : ndarray, shape (T, 478, 3)
-        Pose-free faces in cm.
-
-    Returns
-    -------
-    ndarray, shape (T,)
-        In cm.
-    """
-    return _height(faces, 46, 70, 276, 300) - _height(faces, 2, 97, 326)
-
-
-def lip_corner_pull(faces: Float64Array) -> Float64Array:
-    """Half the mouth's width plus the height of its corners over its middle: AU12.
-
-    Parameters
-    ----------
-    faces : ndarray, shape (T, 478, 3)
-        Pose-free faces in cm.
-
-    Returns
-    -------
-    ndarray, shape (T,)
-        In cm.
-    """
-    half_width: Float64Array = (faces[:, 291, 0] - faces[:, 61, 0]) / 2.0
-    return half_width + _height(faces, 61, 291) - _height(faces, 0, 17)
-
-
-def lip_gap(faces: Float64Array) -> Float64Array:
-    """Gap between the lips' inner edges: AU25.
-
-    Parameters
-    ----------
-    faces : ndarray, shape (T, 478, 3)
-        Pose-free faces in cm.
-
-    Returns
-    -------
-    ndarray, shape (T,)
-        In cm.
-    """
-    upper, lower = faces[:, (13, 82, 312)], faces[:, (14, 87, 317)]
-    gap: Float64Array = np.linalg.norm(upper - lower, axis=-1).mean(axis=-1)
-    return gap
-
-
-def chin_drop(faces: Float64Array) -> Float64Array:
-    """Distance of the chin from the nose's root: AU26.
-
-    Parameters
-    ----------
-    faces : ndarray, shape (T, 478, 3)
-        Pose-free faces in cm.
-
-    Returns
-    -------
-    ndarray, shape (T,)
-        In cm.
-    """
-    return _height(faces, 6, 168) - _height(faces, 32, 194, 262, 418)
-
-
-def lid_closure(faces: Float64Array) -> Float64Array:
-    """Minus the gap between the lids: AU45.
-
-    Parameters
-    ----------
-    faces : ndarray, shape (T, 478, 3)
-        Pose-free faces in cm.
-
-    Returns
-    -------
-    ndarray, shape (T,)
-        In cm, 0 for touching lids.
-    """
-    return _height(faces, 144, 145, 153, 373, 374, 380) - _height(
-        faces, 158, 159, 160, 385, 386, 387
-    )
-
-
 ACTION_UNITS = (
     # The brow can be raised by about 1.25 cm.
-    ActionUnit("AU01_r", inner_brow_height, 0.25, neutral_quantile=0.55),
-    ActionUnit("AU02_r", outer_brow_height, 0.25, neutral_quantile=0.75),
+    ActionUnit("AU01", 0.25, neutral_quantile=0.55),
+    ActionUnit("AU02", 0.25, neutral_quantile=0.75),
+    # A quarter more contrast to a step, so that three times as much is the maximum. Half of the
+    # frames are neutral: OpenFace has no share for it.
+    ActionUnit("AU04", math.log(1.25), neutral_quantile=0.5),
+    # Half a cm of the white shows over the iris at most.
+    ActionUnit("AU05", 0.1, neutral_quantile=0.80),
+    # Fixed neutrals: someone who smiles throughout must not become the neutral. Those of AU06,
+    # AU07 and AU10 are what the sample videos' neutral frames give (-0.33, -0.22 and -1.50 cm)
+    # less the millimetre by which faces differ.
+    ActionUnit("AU06", 0.15, neutral_offset=-0.45),
+    ActionUnit("AU07", 0.1, neutral_offset=-0.3),
+    # Brows and wings of the nose approach each other by 1 cm at most, half of it each.
+    ActionUnit("AU09", 0.2, neutral_quantile=0.70),
+    ActionUnit("AU10", 0.2, neutral_offset=-1.6),
     # Half of a mouth 5.2 cm wide (Farkas 1994), its corners about 1 mm over the middle of the
-    # vermilion. A broad smile pulls a corner 1.8 cm back and up: 1.25 cm each way, 2.5 together.
-    # Fixed, so that someone who smiles throughout does not become the neutral.
-    ActionUnit("AU12_r", lip_corner_pull, 0.5, neutral_offset=2.7),
-    # Beyond 2 cm between the lips the mouth is stretched open (AU27).
-    ActionUnit("AU25_r", lip_gap, 0.4, neutral_quantile=0.30),
+    # vermilion: 2.7, as in the sample videos' neutral frames. A broad smile pulls a corner 1.8 cm
+    # back and up: 1.25 cm each way, 2.5 together.
+    ActionUnit("AU12", 0.5, neutral_offset=2.7),
+    # The same half mouth with its corners at the face's mean depth, pulled by the same amount.
+    ActionUnit("AU14", 0.5, neutral_offset=2.6),
+    # The corners can be lowered by as much as a smile raises them.
+    ActionUnit("AU15", 0.25, neutral_quantile=0.55),
+    ActionUnit("AU17", 0.25, neutral_quantile=0.20),
+    # Lips without the jaw open by a little over 1 cm; what goes beyond is the jaw's.
+    ActionUnit("AU25", 0.25, neutral_quantile=0.30),
     # The jaw falls by about 2.5 cm when it relaxes wholly.
-    ActionUnit("AU26_r", chin_drop, 0.5, neutral_quantile=0.30),
+    ActionUnit("AU26", 0.5, neutral_quantile=0.30),
     # The open eye is about 1 cm high.
-    ActionUnit("AU45_r", lid_closure, 0.2, neutral_quantile=0.60),
+    ActionUnit("AU45", 0.2, neutral_quantile=0.60),
 )
+INTENSITY_NAMES = tuple(f"{unit.name}_r" for unit in ACTION_UNITS)
+PRESENCE_NAMES = tuple(f"{unit.name}_c" for unit in ACTION_UNITS)
 
 
-def action_unit_intensities(
+class ActionUnits(NamedTuple):
+    """Action units of every frame.
+
+    Attributes
+    ----------
+    intensities : ndarray, shape (T, 15)
+        In [0, 5], columns as in ``INTENSITY_NAMES``; 0 where not reliable.
+    presence : ndarray, shape (T, 15)
+        0 or 1, columns as in ``PRESENCE_NAMES``; 0 where not reliable.
+    """
+
+    intensities: Float64Array
+    presence: Float64Array
+
+
+def action_units(
     *,
-    faces: Float64Array,
+    measures: npt.NDArray[np.floating],
     reliable: BoolArray,
-    action_units: tuple[ActionUnit, ...] = ACTION_UNITS,
-) -> Float64Array:
-    """Measure action units over a whole clip.
+    runs: npt.NDArray[np.integer],
+    frame_rate: float,
+    names: Sequence[str] = MEASURE_NAMES,
+    units: Sequence[ActionUnit] = ACTION_UNITS,
+) -> ActionUnits:
+    """Read the action units of one person over a whole clip.
 
     Parameters
     ----------
-    faces : ndarray, shape (T, 478, 3)
-        Pose-free faces of one person in cm, from
-        :func:`extractors.face_geometry.pose_free_face`; frames that are not reliable may hold
-        anything.
+    measures : ndarray, shape (T, M)
+        One column per name; frames that are not reliable may hold anything.
     reliable : ndarray of bool, shape (T,)
         Frames that are measured. Only they make the neutral face and the moving means.
-    action_units : tuple of ActionUnit, optional
-        What is measured, all six without it.
+    runs : ndarray of int, shape (T,)
+        Number of the unbroken run a frame belongs to, all frames of a run side by side; no mean
+        reaches from one into another.
+    frame_rate : float
+        Frames a second, > 0; how many frames are smoothed depends on it.
+    names : sequence of str, optional
+        What the columns of ``measures`` are: those of
+        :func:`extractors.action_unit_geometry.action_unit_geometry`, then those of
+        :func:`extractors.face_appearance.appearance_measures` without it.
+    units : sequence of ActionUnit, optional
+        What is read, in this order.
 
     Returns
     -------
-    ndarray, shape (T, number of action units)
-        Intensities in [0, 5]; 0 where not reliable.
+    ActionUnits
+        One row per frame.
 
     Notes
     -----
     The values depend on the whole clip through its neutral face, as OpenFace's do: measure whole
-    videos, not segments.
+    videos, not segments. Of OpenFace's action units AU20, AU23 and AU28 are not supported: neither
+    landmarks nor appearance showed them.
+
+    References
+    ----------
+    Baltrusaitis, Mahmoud & Robinson (2015), "Cross-dataset learning and person-specific
+    normalisation for automatic Action Unit detection", FG 2015: neutral as a quantile.
     """
-    intensities = np.zeros((len(faces), len(action_units)))
-    if not reliable.any():
-        return intensities
-    for column, unit in enumerate(action_units):
-        measure = moving_mean(signal=unit.measure(faces), reliable=reliable)[reliable]
-        neutral = unit.neutral_offset
-        if unit.neutral_quantile is not None:
-            neutral = float(np.quantile(measure, unit.neutral_quantile))
-        steps = (measure - neutral) / unit.centimetres_per_step
-        intensities[reliable, column] = np.clip(steps, 0.0, MAX_INTENSITY)
-    return intensities
+    columns = [names.index(unit.name) for unit in units]
+    values = measures[:, columns].astype(np.float64)
+    smooth = moving_mean(
+        values=values,
+        reliable=reliable,
+        runs=runs,
+        window=_odd_window(seconds=SMOOTHING_SECONDS, frame_rate=frame_rate),
+    )
+    intensities = np.zeros_like(values)
+    if reliable.any():
+        steps = np.array([unit.step for unit in units])
+        above = (smooth[reliable] - _neutral(smooth[reliable], units)) / steps
+        intensities[reliable] = np.clip(above, 0.0, MAX_INTENSITY)
+    votes = moving_mean(
+        values=(intensities > PRESENT).astype(np.float64),
+        reliable=reliable,
+        runs=runs,
+        window=_odd_window(seconds=PRESENCE_SECONDS, frame_rate=frame_rate),
+    )
+    presence = np.where(reliable[:, None] & (votes > 0.5), 1.0, 0.0)
+    return ActionUnits(intensities, presence)
 
 
-def moving_mean(*, signal: Float64Array, reliable: BoolArray) -> Float64Array:
-    """Mean over a frame and its two neighbours, as far as they are reliable.
+def moving_mean(
+    *,
+    values: Float64Array,
+    reliable: BoolArray,
+    runs: npt.NDArray[np.integer],
+    window: int,
+) -> Float64Array:
+    """Mean over a frame and its neighbours, as far as they are reliable and of the same run.
 
     Parameters
     ----------
-    signal : ndarray, shape (T,)
+    values : ndarray, shape (T, D)
         Values; those that are not reliable may be anything.
     reliable : ndarray of bool, shape (T,)
-        Which values count.
+        Which rows count.
+    runs : ndarray of int, shape (T,)
+        Number of the unbroken run a row belongs to.
+    window : int
+        Number of rows, odd, > 0.
 
     Returns
     -------
-    ndarray, shape (T,)
-        The means; 0 where none of the three is reliable.
+    ndarray, shape (T, D)
+        The means; 0 where no row counts.
     """
-    window = np.ones(3)
-    total = np.convolve(np.where(reliable, signal, 0.0), window)[1:-1]
-    count = np.convolve(reliable.astype(np.float64), window)[1:-1]
-    mean: Float64Array = total / np.maximum(np.round(count), 1.0)
+    known = np.where(reliable[:, None], values, 0.0)
+    total = known.copy()
+    count = reliable.astype(np.float64)
+    for shift in range(1, window // 2 + 1):
+        same = (runs[shift:] == runs[:-shift])[:, None]
+        total[shift:] += np.where(same, known[:-shift], 0.0)
+        total[:-shift] += np.where(same, known[shift:], 0.0)
+        count[shift:] += same[:, 0] & reliable[:-shift]
+        count[:-shift] += same[:, 0] & reliable[shift:]
+    mean: Float64Array = total / np.maximum(count, 1.0)[:, None]
     return mean
 
 
-def _height(faces: Float64Array, *points: int) -> Float64Array:
-    """Mean y of some points."""
-    height: Float64Array = faces[:, points, 1].mean(axis=-1)
-    return height
+def _neutral(measures: Float64Array, units: Sequence[ActionUnit]) -> Float64Array:
+    """Neutral face's value of every action unit."""
+    return np.array(
+        [
+            unit.neutral_offset
+            if unit.neutral_quantile is None
+            else np.quantile(measures[:, column], unit.neutral_quantile)
+            for column, unit in enumerate(units)
+        ]
+    )
+
+
+def _odd_window(*, seconds: float, frame_rate: float) -> int:
+    """Odd number of frames that lasts about a time: at least 3, but 1 where 3 last too long."""
+    if 3.0 / frame_rate > LONGEST_MEAN_SECONDS:
+        return 1
+    return max(3, 2 * math.floor(seconds * frame_rate / 2.0) + 1)

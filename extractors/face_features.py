@@ -1,11 +1,11 @@
-"""Landmarks of one clip to one row of OpenFace's columns per frame."""
+"""Landmarks to everything that a face shows in one picture, and to one clip's rows."""
 
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from extractors.action_units import ACTION_UNITS, action_unit_intensities
+from extractors.action_unit_geometry import action_unit_geometry, lip_gap
+from extractors.action_units import INTENSITY_NAMES, action_units
 from extractors.face_geometry import (
     FACE_POINTS,
     RIGID_POINTS,
@@ -14,6 +14,7 @@ from extractors.face_geometry import (
     fit_face,
     pose_free_face,
 )
+from extractors.face_shape import face_modes, rigid_parameters, shape_coefficients
 from extractors.face_template import face_template
 from extractors.gaze import gaze, hold_while_closed
 from extractors.head_pose import head_pose
@@ -25,14 +26,115 @@ GAZE_NAMES = (
     *(f"gaze_{eye}_{axis}" for eye in (0, 1) for axis in "xyz"),
     *("gaze_angle_x", "gaze_angle_y"),
 )
-ACTION_UNIT_NAMES = tuple(unit.name for unit in ACTION_UNITS)
-FACE_FEATURE_NAMES = (*GAZE_NAMES, *POSE_NAMES, *ACTION_UNIT_NAMES)
-# Step of AU45 from which the lids hide the irises.
-CLOSED_EYES = 1.0
 OUTER_EYE_CORNERS = (33, 263)
 # Pixels; what is smaller is no face.
 MIN_EYE_SPAN = 4.0
-# Share of the mesh that must lie in the picture: what is cut off is guessed, and bends the pose.
+
+
+class FaceMeasures(NamedTuple):
+    """What faces show, each in one picture; NaN where the landmarks are no face.
+
+    Attributes
+    ----------
+    pose : ndarray of float32, shape (B, 6)
+        Columns as in ``POSE_NAMES``: mm and radians.
+    gaze : ndarray of float32, shape (B, 8)
+        Columns as in ``GAZE_NAMES``; what closed lids do to it is left in.
+    rigid : ndarray of float32, shape (B, 6)
+        Columns as in :data:`extractors.face_shape.RIGID_NAMES`.
+    shape : ndarray of float32, shape (B, 34)
+        Coefficients of :func:`extractors.face_shape.shape_coefficients`.
+    action_units : ndarray of float32, shape (B, 14)
+        cm, columns as in :data:`extractors.action_unit_geometry.GEOMETRY_NAMES`.
+    mouth_opening : ndarray of float32, shape (B,)
+        Gap between the lips in cm.
+    eye_span : ndarray of float32, shape (B,)
+        Distance of the outer corners of the eyes in pixels, never NaN for finite landmarks.
+    center : ndarray of float32, shape (B, 2)
+        Middle of the face in pixels.
+    inside : ndarray of float32, shape (B,)
+        Share of the mesh inside the picture, 0 to 1: what is cut off is guessed, and bends the
+        pose.
+    """
+
+    pose: FloatArray
+    gaze: FloatArray
+    rigid: FloatArray
+    shape: FloatArray
+    action_units: FloatArray
+    mouth_opening: FloatArray
+    eye_span: FloatArray
+    center: FloatArray
+    inside: FloatArray
+
+
+def face_measures(*, landmarks: Landmarks, width: int, height: int) -> FaceMeasures:
+    """Measure faces, each by itself.
+
+    Parameters
+    ----------
+    landmarks : ndarray, shape (B, 478, 3)
+        Face meshes in pixels, of any faces in any pictures of one size. One that is not finite,
+        or whose eyes lie less than 4 pixels apart, is no face.
+    width, height : int
+        Picture size in pixels.
+
+    Returns
+    -------
+    FaceMeasures
+        One row per face.
+
+    Notes
+    -----
+    Two fits of the template: by the whole face for pose, gaze and shape, where it is steadier,
+    and by the rigid points for action units, where it leaves the expression alone.
+    """
+    span = _eye_span(landmarks)
+    usable = np.isfinite(landmarks).all(axis=(1, 2)) & (span >= MIN_EYE_SPAN)
+    points, template = landmarks[usable], face_template()
+    camera = default_camera(width=width, height=height)
+    fit = fit_face(landmarks=points, template=template, points=FACE_POINTS)
+    rigid_fit = fit_face(landmarks=points, template=template, points=RIGID_POINTS)
+    faces = pose_free_face(landmarks=points, fit=fit)
+    expression = pose_free_face(landmarks=points, fit=rigid_fit)
+    return FaceMeasures(
+        pose=_rows(usable, head_pose(fit=fit, camera=camera)),
+        gaze=_rows(usable, gaze(landmarks=points, fit=fit, camera=camera, template=template)),
+        rigid=_rows(usable, rigid_parameters(fit=fit)),
+        shape=_rows(usable, shape_coefficients(faces=faces, template=template, modes=face_modes())),
+        action_units=_rows(usable, action_unit_geometry(faces=expression)),
+        mouth_opening=_rows(usable, lip_gap(expression)),
+        eye_span=span.astype(np.float32),
+        center=landmarks[:, FACE_POINTS, :2].mean(axis=1).astype(np.float32),
+        inside=_inside(landmarks, width=width, height=height),
+    )
+
+
+def _eye_span(landmarks: Landmarks) -> Float64Array:
+    right, left = OUTER_EYE_CORNERS
+    span: Float64Array = np.linalg.norm(landmarks[:, left] - landmarks[:, right], axis=-1)
+    return span
+
+
+def _inside(landmarks: Landmarks, *, width: int, height: int) -> FloatArray:
+    flat = landmarks[..., :2]
+    within = ((flat >= 0) & (flat <= np.array([width, height], np.float32))).all(axis=-1)
+    share: FloatArray = within.mean(axis=1).astype(np.float32)
+    return share
+
+
+def _rows(usable: BoolArray, values: Float64Array) -> FloatArray:
+    """Put what was measured into its rows, NaN into the others."""
+    rows = np.full((len(usable), *values.shape[1:]), np.nan, np.float32)
+    rows[usable] = values
+    return rows
+
+
+# From here on: one whole clip with one face, until the extractor has its own whole-clip step.
+ACTION_UNIT_NAMES = ("AU01_r", "AU02_r", "AU12_r", "AU25_r", "AU26_r", "AU45_r")
+FACE_FEATURE_NAMES = (*GAZE_NAMES, *POSE_NAMES, *ACTION_UNIT_NAMES)
+# Step of AU45 from which the lids hide the irises.
+CLOSED_EYES = 1.0
 MIN_INSIDE = 0.9
 # Frames taken at once, so that a long video needs no second copy in double precision.
 BLOCK = 1024
@@ -80,48 +182,31 @@ def face_features(
         One row per frame.
     """
     values = np.zeros((len(landmarks), len(FACE_FEATURE_NAMES)), np.float32)
-    valid = np.zeros(len(landmarks), np.bool_)
-    seen = _frames_with_face(landmarks, width=width, height=height)
-    if not seen.size:
-        return FaceFeatures(values, valid)
-
-    points, template = landmarks[seen], face_template()
-    camera = default_camera(width=width, height=height)
-    fit = fit_face(landmarks=points, template=template, points=FACE_POINTS)
-    pose = head_pose(fit=fit, camera=camera)
-    pitch, yaw = np.abs(np.degrees(pose[:, 3:5])).T
-    valid[seen] = (yaw <= max_yaw) & (pitch <= max_pitch)
-    intensities = _intensities(frames=seen, points=points, valid=valid)
-    # Frames of an unbroken run have the same difference of frame number and rank.
-    looks = hold_while_closed(
-        gaze=gaze(landmarks=points, fit=fit, camera=camera, template=template),
-        closed=intensities[:, ACTION_UNIT_NAMES.index("AU45_r")] > CLOSED_EYES,
-        runs=seen - np.arange(len(seen)),
+    blocks = [
+        face_measures(landmarks=landmarks[start : start + BLOCK], width=width, height=height)
+        for start in range(0, max(len(landmarks), 1), BLOCK)
+    ]
+    pose, looks, geometry, inside = (
+        np.concatenate([getattr(block, name) for block in blocks])
+        for name in ("pose", "gaze", "action_units", "inside")
     )
-    values[seen] = np.column_stack([looks, pose, intensities])
+    seen = np.isfinite(pose[:, 0]) & (inside >= MIN_INSIDE)
+    pitch, yaw = np.abs(np.degrees(pose[:, 3:5])).T
+    valid = seen & (yaw <= max_yaw) & (pitch <= max_pitch)
+    # No run is told from another: frames that are not valid lie between them.
+    found = action_units(
+        measures=np.column_stack([geometry, np.zeros(len(geometry))]),
+        reliable=valid,
+        runs=np.zeros(len(valid), np.int64),
+        frame_rate=25.0,
+    )
+    intensities = found.intensities[:, [INTENSITY_NAMES.index(n) for n in ACTION_UNIT_NAMES]][seen]
+    frames = np.flatnonzero(seen)
+    # Frames of an unbroken run have the same difference of frame number and rank.
+    held = hold_while_closed(
+        gaze=looks[seen].astype(np.float64),
+        closed=intensities[:, ACTION_UNIT_NAMES.index("AU45_r")] > CLOSED_EYES,
+        runs=frames - np.arange(len(frames)),
+    )
+    values[seen] = np.column_stack([held, pose[seen], intensities])
     return FaceFeatures(values, valid)
-
-
-def _frames_with_face(landmarks: Landmarks, *, width: int, height: int) -> npt.NDArray[np.intp]:
-    """Find the frames that hold a face of any size to speak of, not cut off by their edge."""
-    right, left = OUTER_EYE_CORNERS
-    span = np.linalg.norm(landmarks[:, left] - landmarks[:, right], axis=-1)
-    there = np.isfinite(landmarks).all(axis=(1, 2)) & (span >= MIN_EYE_SPAN)
-    flat = landmarks[..., :2]
-    inside = ((flat >= 0) & (flat <= np.array([width, height], np.float32))).all(axis=-1)
-    return np.flatnonzero(there & (inside.mean(axis=1) >= MIN_INSIDE))
-
-
-def _intensities(
-    *, frames: npt.NDArray[np.intp], points: Landmarks, valid: BoolArray
-) -> Float64Array:
-    """Measure action units on the clip's own frames, so that no mean reaches over a gap.
-
-    The whole face gives the steadier pose; only the rigid points leave the expression alone.
-    """
-    faces = np.zeros((len(valid), *points.shape[1:]), np.float32)
-    for start in range(0, len(frames), BLOCK):
-        block = slice(start, start + BLOCK)
-        fit = fit_face(landmarks=points[block], template=face_template(), points=RIGID_POINTS)
-        faces[frames[block]] = pose_free_face(landmarks=points[block], fit=fit)
-    return action_unit_intensities(faces=faces, reliable=valid)[frames]
