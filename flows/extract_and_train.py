@@ -24,7 +24,7 @@ SHARD_CLIPS = 32
 
 @flow(name="extract-and-train", persist_result=False)
 def extract_and_train(
-    videos: Path = Path("sample_videos"),
+    videos: str = "sample_videos",
     workspace: Path = Path("workspace"),
     config: RunConfig = RunConfig(),  # noqa: B008
 ) -> str:
@@ -32,8 +32,9 @@ def extract_and_train(
 
     Parameters
     ----------
-    videos : Path
-        Folder of videos, transcripts and labels.csv.
+    videos : str
+        Folder of videos, transcripts and labels.csv; or a video, an address, or a list of
+        addresses.
     workspace : Path
         Where everything that is made lies.
     config : RunConfig

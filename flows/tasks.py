@@ -18,20 +18,20 @@ from pipeline.training_state import EpochRecord
 
 
 @task(name="ingest", cache_policy=NO_CACHE, persist_result=False)
-def ingest_videos(project: Project, videos: Path) -> IngestReport:
+def ingest_videos(project: Project, videos: str) -> IngestReport:
     """Find clips, transcripts and labels.
 
     Parameters
     ----------
     project : Project
         Workspace and settings.
-    videos : Path
-        The folder.
+    videos : str
+        A folder, a video, an address, or a list of addresses.
 
     Returns
     -------
     IngestReport
-        What it holds.
+        What was found.
     """
     logger = get_run_logger()
     report = project.ingest(videos)

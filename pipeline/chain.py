@@ -57,16 +57,16 @@ class Project:
         return FeatureStore(self.config.store_root(self.workspace))
 
     def ingest(
-        self, videos: Path, *, on_file: Callable[[Path], None] = lambda path: None
+        self, *sources: str | Path, on_file: Callable[[str], None] = lambda name: None
     ) -> IngestReport:
-        """Find the clips of a folder and everything beside them.
+        """Find clips and everything beside them.
 
         Parameters
         ----------
-        videos : Path
-            The folder.
+        *sources : str or Path
+            Folders, files, addresses and lists of addresses.
         on_file : callable, optional
-            Told of every media file before it is read.
+            Told of every address before it is fetched, and of every media file before it is read.
 
         Returns
         -------
@@ -76,13 +76,14 @@ class Project:
         Raises
         ------
         SourceError
-            If the folder is not there or empty.
+            If a folder is not there, or nothing at all is found.
         """
         return ingest(
-            folder=videos.resolve(),
+            sources=sources,
             workspace=self.workspace,
             segments=self.config.segments,
             split=self.config.split,
+            download=self.config.download,
             on_file=on_file,
         )
 

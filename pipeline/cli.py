@@ -92,22 +92,22 @@ DEFAULTS = Options()
 
 @app.command
 def ingest(
-    videos: Path,
-    *,
+    *sources: str,
     options: Options = DEFAULTS,
 ) -> None:
-    """Find the videos of a folder, their transcripts and labels.
+    """Find videos, their transcripts and labels.
 
     Parameters
     ----------
-    videos : Path
-        The folder, searched with its subfolders.
+    sources : tuple of str
+        Folders, searched with their subfolders; media files; http(s) addresses of videos and
+        playlists; text files of addresses.
     options : Options
         Workspace and settings.
     """
     project = options.project()
     with _progress("ingest", None) as step:
-        report = project.ingest(videos, on_file=lambda path: step())
+        report = project.ingest(*sources, on_file=lambda name: step())
     console.print(ingest_table(report))
     _show_failures(project)
 

@@ -10,6 +10,7 @@ from extractors.base import Extractor
 from extractors.base import get as get_extractor
 from extractors.errors import ExtractorError
 from pipeline.checkpoint import plain_model_config
+from pipeline.download import DownloadConfig
 from pipeline.errors import ConfigError
 from pipeline.segments import SegmentConfig
 from pipeline.splits import SplitConfig
@@ -53,6 +54,8 @@ class RunConfig(BaseModel):
         Where an utterance ends that has no label.
     split : SplitConfig
         How labelled clips are divided where ``labels.csv`` does not say.
+    download : DownloadConfig
+        Limits of what is fetched from addresses.
     store : str or None
         Folder or fsspec URL of the feature store; inside the workspace without it.
     jobs : int
@@ -66,6 +69,7 @@ class RunConfig(BaseModel):
     training: TrainingConfig = TrainingConfig()
     segments: SegmentConfig = SegmentConfig()
     split: SplitConfig = SplitConfig()
+    download: DownloadConfig = DownloadConfig()
     store: str | None = None
     jobs: int = Field(default=0, ge=0)
 

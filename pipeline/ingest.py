@@ -1,12 +1,13 @@
-"""From a folder to clips, transcripts, utterances and a split."""
+"""From folders, files and addresses to clips, transcripts, utterances and a split."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from extractors.errors import ExtractorError
 from extractors.media import probe
+from pipeline.download import DownloadConfig
 from pipeline.errors import SourceError
 from pipeline.failure_log import FailureLog, printable
 from pipeline.fingerprint import file_digest
@@ -14,44 +15,17 @@ from pipeline.labels import find_labels
 from pipeline.manifest import read_manifest, write_manifest
 from pipeline.records import Clip, Failure, Segment, Transcript
 from pipeline.segments import SegmentConfig
+from pipeline.sources import find_sources
 from pipeline.speech_finder import SpeechFinder
 from pipeline.splits import Split, SplitConfig
 from pipeline.transcripts import find_transcript, load_words
 from pipeline.utterances import Cutter, divide, make_segments
 from pipeline.workspace import Workspace
 
-#: What is taken for a clip; everything else in a folder is left alone.
-MEDIA_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".wmv",
-        ".flv",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".mts",
-        ".3gp",
-        ".ogv",
-        ".wav",
-        ".flac",
-        ".mp3",
-        ".m4a",
-        ".aac",
-        ".ogg",
-        ".opus",
-        ".wma",
-    ]
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class IngestReport:
-    """What a folder holds.
+    """What was found.
 
     Parameters
     ----------
@@ -65,6 +39,8 @@ class IngestReport:
         Of the labelled ones.
     failures : tuple of Failure
         What could not be used, and why.
+    moved : tuple of str
+        Paths of clips that were found elsewhere the last time; what was made of them stays.
     """
 
     clips: tuple[Clip, ...]
@@ -72,33 +48,38 @@ class IngestReport:
     segments: tuple[Segment, ...]
     split: Split
     failures: tuple[Failure, ...]
+    moved: tuple[str, ...] = ()
 
 
 def ingest(
     *,
-    folder: Path,
+    sources: Sequence[str | Path],
     workspace: Workspace,
     segments: SegmentConfig,
     split: SplitConfig,
-    on_file: Callable[[Path], None] = lambda path: None,
+    download: DownloadConfig | None = None,
+    on_file: Callable[[str], None] = lambda name: None,
 ) -> IngestReport:
-    """Find the clips of a folder and everything beside them, and write it down.
+    """Find clips and everything beside them, and write it down.
 
-    The manifests then describe this folder; features of other clips stay in the store. A file
+    The manifests then describe these sources; features of other clips stay in the store. A file
     whose size and time have not changed is not read again.
 
     Parameters
     ----------
-    folder : Path
-        Searched with all its subfolders.
+    sources : sequence of str or Path
+        Folders, files, addresses and lists of addresses, as for
+        :func:`pipeline.sources.find_sources`.
     workspace : Workspace
-        Where the manifests are written.
+        Where the manifests are written, and what is fetched.
     segments : SegmentConfig
         How utterances without labels are cut.
     split : SplitConfig
         How labelled clips are divided where the label file does not say.
+    download : DownloadConfig, optional
+        Limits of what is fetched; the defaults without it.
     on_file : callable, optional
-        Told of every media file before it is read.
+        Told of every address before it is fetched, and of every media file before it is read.
 
     Returns
     -------
@@ -108,15 +89,22 @@ def ingest(
     Raises
     ------
     SourceError
-        If the folder is not there, or holds no media file at all.
+        If a folder is not there, or nothing at all is found.
     """
-    paths = list(_media_files(folder))
     log = FailureLog()
-    seen = _find_clips(paths, workspace, log, on_file)
+    found = find_sources(
+        sources=sources,
+        downloads=workspace.downloads,
+        config=download or DownloadConfig(),
+        log=log,
+        on_video=on_file,
+    )
+    before = read_manifest(workspace.clips, Clip)
+    seen = _find_clips(found.files, before, log, on_file)
     clips = list({clip.id: clip for _, clip in seen}.values())
     speech = SpeechFinder(workspace)
     transcripts = _find_transcripts(clips, workspace, log, speech)
-    labels = find_labels(folder=folder, seen=seen, log=log)
+    labels = find_labels(folders=found.folders, seen=seen, log=log)
     cutter = Cutter(config=segments, speech=speech, log=log)
     made = make_segments(clips=clips, transcripts=transcripts, labels=labels, cut=cutter)
     report = IngestReport(
@@ -124,50 +112,51 @@ def ingest(
         transcripts=tuple(transcripts.values()),
         segments=tuple(made),
         split=divide(segments=made, labels=labels, config=split),
-        failures=tuple(log.failures),
+        failures=(*log.failures, *_vanished(before, clips)),
+        moved=_moved(before, clips),
     )
     _write(report, workspace, speech)
     return report
 
 
-def _media_files(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        raise SourceError(
-            f"{folder}: no such folder; name the folder that holds your videos",
-            code="missing_folder",
-        )
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in MEDIA_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and _may_be_file(path)
+def _moved(before: Sequence[Clip], clips: Sequence[Clip]) -> tuple[str, ...]:
+    """Clips that are known by content and have another path now, the old one being gone."""
+    old = {clip.id: clip.path for clip in before}
+    return tuple(
+        clip.path
+        for clip in clips
+        if old.get(clip.id, clip.path) != clip.path and not Path(old[clip.id]).exists()
     )
-    if not paths:
-        raise SourceError(
-            f"{folder}: holds no media file ({', '.join(sorted(MEDIA_SUFFIXES))})",
-            code="empty_folder",
+
+
+def _vanished(before: Sequence[Clip], clips: Sequence[Clip]) -> list[Failure]:
+    """Clips of the last time whose file is gone and whose content is nowhere else."""
+    there = {clip.id for clip in clips}
+    return [
+        Failure(
+            item=clip.path,
+            step="ingest",
+            code="vanished",
+            detail=f"{clip.path}: was there the last time and is gone; its features are kept",
+            clip_id=clip.id,
         )
-    return iter(paths)
-
-
-def _may_be_file(path: Path) -> bool:
-    """Ask; what cannot be asked, or leads nowhere, is taken for a file and fails as one."""
-    try:
-        return path.is_file() or not path.exists()
-    except OSError:
-        return True
+        for clip in before
+        if clip.id not in there and not Path(clip.path).exists()
+    ]
 
 
 def _find_clips(
-    paths: list[Path], workspace: Workspace, log: FailureLog, on_file: Callable[[Path], None]
+    paths: Sequence[Path],
+    before: Sequence[Clip],
+    log: FailureLog,
+    on_file: Callable[[str], None],
 ) -> list[tuple[Path, Clip]]:
     """Every readable path with its clip; two paths of one content share the first's clip."""
-    known = {clip.path: clip for clip in read_manifest(workspace.clips, Clip)}
+    known = {clip.path: clip for clip in before}
     by_content: dict[str, Clip] = {}
     seen = []
     for path in paths:
-        on_file(path)
+        on_file(str(path))
         try:
             clip = _describe(path, known.get(str(path)))
         except (ExtractorError, SourceError) as error:

@@ -184,14 +184,14 @@ def _normal(name: str) -> str:
 
 
 def find_labels(
-    *, folder: Path, seen: Sequence[tuple[Path, Clip]], log: FailureLog
+    *, folders: Sequence[Path], seen: Sequence[tuple[Path, Clip]], log: FailureLog
 ) -> list[tuple[Label, Clip]]:
-    """Read every label file of a folder and find the clips that its rows mean.
+    """Read every label file of some folders and find the clips that its rows mean.
 
     Parameters
     ----------
-    folder : Path
-        Searched with its subfolders, hidden ones excepted.
+    folders : sequence of Path
+        Searched with their subfolders, hidden ones excepted.
     seen : sequence of (Path, Clip)
         Every path at which a clip was seen.
     log : FailureLog
@@ -204,9 +204,7 @@ def find_labels(
     """
     names = _ClipNames(seen)
     found = []
-    for path in sorted(folder.rglob(FILE_NAME)):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
+    for path in _label_files(folders):
         try:
             rows, failures = read_labels(path)
         except SourceError as error:
@@ -219,6 +217,17 @@ def find_labels(
             except SourceError as error:
                 log.record(error, item=row.item, step="labels")
     return _refuse_divided(_refuse_repeated(found, log), log)
+
+
+def _label_files(folders: Sequence[Path]) -> list[Path]:
+    return sorted(
+        {
+            path
+            for folder in folders
+            for path in folder.rglob(FILE_NAME)
+            if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        }
+    )
 
 
 def _refuse_repeated(labels: list[tuple[Label, Clip]], log: FailureLog) -> list[tuple[Label, Clip]]:

@@ -8,10 +8,10 @@ from pipeline.download import DownloadConfig, download, is_address
 from pipeline.errors import SourceError
 from pipeline.failure_log import FailureLog
 
-#: What is taken for a clip in a folder; everything else there is left alone. A file that is named
-#: itself may be called anything.
 _PICTURES = "mp4|m4v|mov|mkv|webm|avi|wmv|asf|flv|f4v|mpg|mpeg|mpe|vob|ts|mts|m2ts|3gp|3g2|ogv|mxf"
 _SOUNDS = "wav|flac|mp3|m4a|aac|ogg|oga|opus|wma|mka|aif|aiff|caf|au|amr|ac3"
+#: What is taken for a clip in a folder; everything else there is left alone. A file that is named
+#: itself may be called anything.
 MEDIA_SUFFIXES = frozenset(f".{suffix}" for suffix in f"{_PICTURES}|rm|divx|{_SOUNDS}".split("|"))
 _LIST_SUFFIXES = frozenset((".txt", ".list", ".urls"))
 

@@ -35,6 +35,8 @@ def ingest_table(report: IngestReport) -> Table:
     table.add_row("transcripts", str(len(report.transcripts)))
     table.add_row("utterances", str(len(report.segments)))
     table.add_row("of them labelled", f"{labelled} ({sizes})")
+    if report.moved:
+        table.add_row("moved since the last time", str(len(report.moved)))
     table.add_row("could not be used", str(len(report.failures)))
     return table
 

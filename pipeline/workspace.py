@@ -47,6 +47,11 @@ class Workspace:
         return self.root / "split.json"
 
     @property
+    def downloads(self) -> Path:
+        """Folder of what was fetched from addresses."""
+        return self.root / "downloads"
+
+    @property
     def features(self) -> Path:
         """Root of the feature store, unless the configuration names another."""
         return self.root / "features"

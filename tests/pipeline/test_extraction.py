@@ -88,7 +88,7 @@ def prepare(tmp_path, make_clip):
             if words:
                 path.with_suffix(".srt").write_text(SRT)
         report = ingest(
-            folder=tmp_path / "videos",
+            sources=[tmp_path / "videos"],
             workspace=Workspace(root=tmp_path / "work"),
             segments=SegmentConfig(),
             split=SplitConfig(),

@@ -32,9 +32,9 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def run(folder, workspace):
-    def run(where=folder, **more):
+    def run(*sources, **more):
         return ingest(
-            folder=where,
+            sources=sources or [folder],
             workspace=workspace,
             segments=SegmentConfig(),
             split=SplitConfig(),
@@ -107,15 +107,22 @@ def test_the_manifests_hold_the_report(folder, workspace, run, add):
 
 
 def test_a_missing_folder(folder, run, workspace):
-    with pytest.raises(SourceError, match="videos/none: no such folder") as caught:
+    with pytest.raises(SourceError, match="videos/none: no such file or folder") as caught:
         run(folder / "none")
     assert caught.value.code == "missing_folder"
     assert not workspace.root.exists()
 
 
-def test_a_file_is_no_folder(run, add):
-    with pytest.raises(SourceError, match="no such folder"):
-        run(add("a.wav"))
+def test_a_file_alone(run, add):
+    one, _ = add("a.wav"), add("bb.wav")
+    assert [clip.path for clip in run(one).clips] == [str(one)]
+
+
+def test_an_address(run, talk):
+    report = run(talk)
+    assert len(report.clips) == len(report.transcripts) == 1
+    assert [segment.text for segment in report.segments] == ["Hello there."]
+    assert report.failures == ()
 
 
 @pytest.mark.parametrize("name", [None, "notes.txt", ".hidden.mp4", ".trash/a.mp4", "folder.mp4/x"])
@@ -299,12 +306,35 @@ def test_a_removed_clip_leaves_the_manifests(run, add, workspace):
     gone = add("bb.wav")
     assert len(run().clips) == 2
     gone.unlink()
-    assert len(run().clips) == 1
+    report = run()
+    assert len(report.clips) == 1
     assert len(read_manifest(workspace.segments, Segment)) == 1
+    assert codes(report) == [("bb.wav", "ingest", "vanished")]
+    assert codes(run()) == []
+
+
+def test_a_moved_clip_is_followed(run, add, folder):
+    old = add("a.wav")
+    before = run()
+    (folder / "sub").mkdir()
+    for path in (old, old.with_suffix(".srt")):
+        path.rename(folder / "sub" / path.name)
+    after = run()
+    assert after.moved == (str(folder / "sub" / "a.wav"),)
+    assert [clip.id for clip in after.clips] == [clip.id for clip in before.clips]
+    assert after.segments == before.segments
+    assert codes(after) == []
+    assert run().moved == ()
+
+
+def test_a_clip_of_another_folder_has_not_vanished(run, add, folder):
+    one, two = add("one/a.wav"), add("two/b.wav")
+    run(one.parent)
+    assert codes(run(two.parent)) == []
 
 
 def test_every_file_is_told(run, add):
     paths = [add("a.wav"), add("bb.wav")]
     told = []
     run(on_file=told.append)
-    assert told == paths
+    assert told == [str(path) for path in paths]

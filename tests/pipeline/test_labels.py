@@ -32,7 +32,7 @@ def write(folder, *rows, header="video,start,end,text,label,split", encoding="ut
 def find(folder, *names):
     log = FailureLog()
     seen = [(folder / name, clip(folder / name, number=i)) for i, name in enumerate(names)]
-    return find_labels(folder=folder, seen=seen, log=log), log.failures
+    return find_labels(folders=[folder], seen=seen, log=log), log.failures
 
 
 def test_every_column_is_read(tmp_path):
@@ -194,7 +194,7 @@ def test_two_names_of_one_clip_repeat_each_other(tmp_path):
     same = clip(tmp_path / "a.mp4")
     log = FailureLog()
     seen = [(tmp_path / "a.mp4", same), (tmp_path / "copy.mp4", same)]
-    found = find_labels(folder=tmp_path, seen=seen, log=log)
+    found = find_labels(folders=[tmp_path], seen=seen, log=log)
     assert [label.label for label, _ in found] == [1]
     assert [failure.code for failure in log.failures] == ["repeated_label"]
 
@@ -217,7 +217,7 @@ def test_a_talk_is_not_an_utterance(tmp_path):
     write(tmp_path, "talk.mp4,1", "talk.mp4,2", header="video,label")
     log = FailureLog()
     talk = clip(tmp_path / "talk.mp4", duration=60.1)
-    found = find_labels(folder=tmp_path, seen=[(tmp_path / "talk.mp4", talk)], log=log)
+    found = find_labels(folders=[tmp_path], seen=[(tmp_path / "talk.mp4", talk)], log=log)
     assert found == []
     assert {failure.code for failure in log.failures} == {"too_long"}
     assert "write start and end" in log.failures[0].detail
@@ -227,6 +227,6 @@ def test_a_minute_is(tmp_path):
     write(tmp_path, "talk.mp4,10,70,1", header="video,start,end,label")
     log = FailureLog()
     talk = clip(tmp_path / "talk.mp4", duration=600.0)
-    found = find_labels(folder=tmp_path, seen=[(tmp_path / "talk.mp4", talk)], log=log)
+    found = find_labels(folders=[tmp_path], seen=[(tmp_path / "talk.mp4", talk)], log=log)
     assert [row.span(talk) for row, _ in found] == [(10.0, 70.0)]
     assert log.failures == []

@@ -65,7 +65,7 @@ def test_what_was_found_is_kept(workspace, make_clip):
 def test_ingest_keeps_the_spans(workspace, make_clip):
     folder = make_clip(path="in/a.wav", picture=None, sound="silence").parent
     report = ingest(
-        folder=folder, workspace=workspace, segments=SegmentConfig(), split=SplitConfig()
+        sources=[folder], workspace=workspace, segments=SegmentConfig(), split=SplitConfig()
     )
     (kept,) = read_manifest(workspace.speech, SpeechSpans)
     assert (kept.clip_id, kept.spans) == (report.clips[0].id, ())
