@@ -96,8 +96,11 @@ def _add_frames(
         length = last - first + 1
         if length < LEAD:
             continue
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1, length + 1) / (length + 1))
-        frame = _filtered(signal[first : last + 1] * window, high_pass)
+        frame, window = np.empty(length), np.empty(length)
+        for n in range(length):
+            window[n] = 0.5 - 0.5 * np.cos(2 * np.pi * (n + 1) / (length + 1))
+            frame[n] = signal[first + n] * window[n]
+        frame = _filtered(frame, high_pass)
         frame_flow, frame_derivative = _inverse_filtered(frame, window)
         for n in range(max(first, start), min(last + 1, start + len(flow))):
             flow[n - start] += frame_flow[n - first]
@@ -109,8 +112,10 @@ def _filtered(frame: Float64Array, half: Float64Array) -> Float64Array:
     """Filter by a symmetric response without delay; the frame is zero outside."""
     reach = len(half) - 1
     padded = np.zeros(len(frame) + 2 * reach)
-    padded[reach : reach + len(frame)] = frame
-    out: Float64Array = half[0] * frame
+    out = np.empty(len(frame))
+    for n in range(len(frame)):
+        padded[reach + n] = frame[n]
+        out[n] = half[0] * frame[n]
     for k in range(1, reach + 1):
         before, after = padded[reach - k :], padded[reach + k :]
         for n in range(len(frame)):
@@ -124,8 +129,10 @@ def _inverse_filtered(
 ) -> tuple[Float64Array, Float64Array]:
     """Flow and derivative of one frame: source and tract are estimated in turn, twice."""
     led = np.empty(LEAD + len(frame))
-    led[:LEAD] = np.linspace(-frame[0], frame[0], LEAD)
-    led[LEAD:] = frame
+    for n in range(LEAD):
+        led[n] = frame[0] * (2 * n / (LEAD - 1) - 1)
+    for n in range(len(frame)):
+        led[LEAD + n] = frame[n]
     source = _prediction_error(led, _predictor(frame, window, 1))
     tract = _prediction_error(led, _predictor(source[LEAD:], window, TRACT_ORDER))
     source = _predictor(_integrated(tract)[LEAD:], window, SOURCE_ORDER)
@@ -138,8 +145,9 @@ def _inverse_filtered(
 def _predictor(frame: Float64Array, window: Float64Array, order: int) -> Float64Array:
     """Inverse filter of linear prediction; 1, 0, ..., 0 in silence."""
     weighted = np.zeros(len(frame) + order)
-    weighted[: len(frame)] = frame * window
     lags = np.zeros(order + 1)
+    for n in range(len(frame)):
+        weighted[n] = frame[n] * window[n]
     for n in range(len(frame)):
         for lag in range(order + 1):
             lags[lag] += weighted[n] * weighted[n + lag]
@@ -149,8 +157,12 @@ def _predictor(frame: Float64Array, window: Float64Array, order: int) -> Float64
     for i in range(1, order + 1):
         if error <= 0:
             break
-        reflection = -np.sum(inverse[:i] * lags[i:0:-1]) / error
-        inverse[1 : i + 1] += reflection * inverse[:i][::-1]
+        reflection = 0.0
+        for j in range(i):
+            reflection -= inverse[j] * lags[i - j] / error
+        before = inverse.copy()
+        for j in range(1, i + 1):
+            inverse[j] += reflection * before[i - j]
         error *= 1 - reflection * reflection
     return inverse
 

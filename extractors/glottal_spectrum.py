@@ -246,7 +246,8 @@ def _scaled_pulses(flow: Float64Array, starts: IntArray, ends: IntArray) -> Floa
         pulse = flow[starts[k] : ends[k] + 1]
         low, high = pulse.min(), pulse.max()
         if high > low:
-            pulses[k, : len(pulse)] = (pulse - low) / (high - low)
+            for n in range(len(pulse)):
+                pulses[k, n] = (pulse[n] - low) / (high - low)
     return pulses
 
 
