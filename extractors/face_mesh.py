@@ -1,20 +1,16 @@
 """mediapipe's face mesh: pictures in, 478 landmarks out."""
 
-import os
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any, Self
 
 import numpy as np
 
+from extractors.face_landmarks import LANDMARKS
 from extractors.media import ImageArray
+from extractors.mediapipe_graph import deprecations_ignored, native_messages_dropped
 from extractors.sequence import FloatArray
 
-LANDMARKS = 478
-# File descriptor 2 belongs to the whole process: two clips must not redirect it at once.
-_STDERR_LOCK = threading.Lock()
+__all__ = ["LANDMARKS", "FaceMesh"]
 
 
 class FaceMesh:
@@ -41,7 +37,7 @@ class FaceMesh:
         self._graph: Any = None
 
     def __enter__(self) -> Self:
-        with _native_messages_dropped():
+        with native_messages_dropped():
             from mediapipe.python.solutions import face_mesh
 
             graph = face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True, **self._settings)
@@ -68,28 +64,9 @@ class FaceMesh:
             468 points of the face, 5 of the iris on the image's left, 5 of the other. None
             without a face.
         """
-        with warnings.catch_warnings():
-            # mediapipe 0.10.14 calls what protobuf 4 deprecates, once for every result.
-            warnings.filterwarnings("ignore", r"SymbolDatabase\.GetPrototype", UserWarning)
+        with deprecations_ignored():
             faces = self._graph.process(image).multi_face_landmarks
         if not faces:
             return None
         points = np.array([(p.x, p.y, p.z) for p in faces[0].landmark], np.float32)
         return points if np.isfinite(points).all() else None
-
-
-@contextmanager
-def _native_messages_dropped() -> Iterator[None]:
-    """Send what native code writes to stderr nowhere.
-
-    mediapipe announces its delegates there before its log can be configured, and no setting or
-    environment variable stops it. Python's own errors are raised, not written, so none is lost.
-    """
-    with _STDERR_LOCK, ExitStack() as resources:
-        kept = os.dup(2)
-        resources.callback(os.close, kept)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        resources.callback(os.close, nowhere)
-        os.dup2(nowhere, 2)
-        resources.callback(os.dup2, kept, 2)
-        yield
