@@ -10,6 +10,7 @@ analysis repository for speech technologies", ICASSP 2014.
 
 import functools
 
+import numba
 import numpy as np
 
 from extractors.framing import (
@@ -21,15 +22,14 @@ from extractors.framing import (
     interpolate_to_grid,
     round_half_away,
 )
-from extractors.harmonics import FFT_LENGTH, analysis_f0, synchronous_spectra
+from extractors.harmonics import FFT_LENGTH, analysis_f0, log_amplitudes, synchronous_spectra
 from extractors.pitch import PitchTrack
-from extractors.sequence import BoolArray
 
 MCEP_ORDER = 24
-FLOOR = 1e-10  # of an amplitude, before its logarithm
 TOLERANCE = np.log(10) / 10  # 2 dB
 MOST_ITERATIONS = 200
 N_BINS = FFT_LENGTH // 2 + 1
+N_HALF = FFT_LENGTH // 4 + 1
 BLOCK = 64  # frames at a time; their spectra stay in the cache
 
 
@@ -57,14 +57,32 @@ def mel_cepstra(*, signal: Samples, track: PitchTrack) -> Float64Array:
     for block in blocks(count=len(f0), size=BLOCK):
         rows = by_pitch[block]
         spectra = synchronous_spectra(signal=signal, centres=centres[rows], f0=f0[rows])
-        amplitudes = np.abs(spectra)
-        log_envelopes = true_envelope(
-            log_spectra=np.log(np.maximum(amplitudes, FLOOR)),
-            orders=round_half_away(0.5 * SAMPLE_RATE / f0[rows]),
+        result[rows] = mel_cepstra_of_spectra(
+            log_spectra=log_amplitudes(spectra=spectra), f0=f0[rows]
         )
-        result[rows] = frequency_warped_cepstrum(envelopes=np.exp(log_envelopes), order=MCEP_ORDER)
-        result[rows[~amplitudes.any(axis=1)]] = np.nan
+        result[rows[~spectra.any(axis=1)]] = np.nan
     return result
+
+
+def mel_cepstra_of_spectra(*, log_spectra: Float64Array, f0: Float64Array) -> Float64Array:
+    """Mel cepstra of the true envelopes of pitch-synchronous spectra (Degottex et al. 2014).
+
+    Parameters
+    ----------
+    log_spectra : ndarray of float64, shape (M, 2049)
+        Natural logarithms of amplitudes, bins 0..2048 of 4096.
+    f0 : ndarray of float64, shape (M,)
+        Pitch in Hz, > 0; it costs the less the more alike they are.
+
+    Returns
+    -------
+    ndarray of float64, shape (M, 25)
+        Coefficients 0..24 of the natural logarithm of the amplitude.
+    """
+    log_envelopes = true_envelope(
+        log_spectra=log_spectra, orders=round_half_away(0.5 * SAMPLE_RATE / f0)
+    )
+    return frequency_warped_cepstrum(envelopes=np.exp(log_envelopes), order=MCEP_ORDER)
 
 
 def mel_cepstra_on_grid(*, cepstra: Float64Array, n_samples: int) -> Float64Array:
@@ -136,7 +154,7 @@ def frequency_warped_cepstrum(*, envelopes: Float64Array, order: int) -> Float64
     """
     left, weight = _mel_axis(envelopes.shape[1])
     low, high = np.take(envelopes, left, axis=1), np.take(envelopes, left + 1, axis=1)
-    return np.log(low + weight * (high - low)) @ _analysis(order + 1, envelopes.shape[1])
+    return np.log(low + weight * (high - low)) @ _cosines(order, envelopes.shape[1])
 
 
 def _limited(orders: IntArray) -> IntArray:
@@ -145,71 +163,115 @@ def _limited(orders: IntArray) -> IntArray:
 
 
 def _iterated(target: Float64Array, quefrencies: IntArray) -> Float64Array:
-    """Raise a smoothed spectrum until it covers its target (Roebel & Rodet 2005, eq. 3)."""
-    n = np.arange(int(quefrencies.max(initial=1)) + 1)
-    used = n <= quefrencies[:, None]
-    window = used * (0.54 + 0.46 * np.cos(np.pi * n / quefrencies[:, None]))
-    result = np.empty_like(target)
+    """Raise a smoothed spectrum until it covers its target (Roebel & Rodet 2005, eq. 3).
+
+    Spectra are held in halves, one on the other's mirror image, and their sums and differences
+    transformed on their own: even quefrencies are symmetric about the middle, odd ones not.
+    """
+    count = int(quefrencies.max(initial=1)) // 2 + 1
+    synthesis, analysis = _half_cosines(-(-count // 32) * 32)
+    synthesis, analysis = synthesis[:, :count], analysis[:, :, :count]
+    n = 2 * np.arange(count) + np.array([0, 1])[:, None, None]
+    window = np.where(
+        n <= quefrencies[:, None], 0.54 + 0.46 * np.cos(np.pi * n / quefrencies[:, None]), 0.0
+    )
+    halves = np.stack([target[:, :N_HALF], target[:, : -N_HALF - 1 : -1]])
+    raised, cepstra = halves.copy(), np.zeros(window.shape)
+    parts = np.stack([halves[0] + halves[1], halves[0] - halves[1]])
     active = np.arange(len(target))
-    raised, cepstra = target, np.zeros(used.shape)
     for _ in range(MOST_ITERATIONS):
-        cepstra = cepstra + _step(raised, cepstra, used[active], window[active])
-        smooth = cepstra @ _cosines(len(n), N_BINS)
-        below = (target[active] - smooth).max(axis=1) > TOLERANCE
-        result[active[~below]] = smooth[~below]
-        active, cepstra = active[below], cepstra[below]
-        if len(active) == 0:
-            return result
-        raised = np.maximum(raised[below], smooth[below])
-    result[active] = cepstra @ _cosines(len(n), N_BINS)
-    return result
+        cepstra[:, active] += _step(parts, cepstra[:, active], window[:, active], analysis)
+        parts = cepstra[:, active] @ synthesis
+        below = _raise(parts, halves, raised, active) > TOLERANCE
+        if not below.any():
+            break
+        active, parts = active[below], parts[:, below]
+    even, odd = cepstra @ synthesis
+    return np.hstack([even + odd, (even - odd)[:, -2::-1]])
 
 
 def _step(
-    raised: Float64Array, cepstra: Float64Array, used: BoolArray, window: Float64Array
+    parts: Float64Array, cepstra: Float64Array, window: Float64Array, analysis: Float64Array
 ) -> Float64Array:
     """Change of the cepstra; longer steps the more energy lies beyond the window."""
-    wanted = (raised @ _analysis(used.shape[1], N_BINS)) * used
-    inner = np.einsum("ij,ij->i", wanted, wanted)
+    wanted = parts @ analysis
+    wanted *= window > 0
+    inner = np.einsum("pij,pij->i", wanted, wanted)
     # the energy of all other quefrencies, by Parseval's theorem
-    ends = (raised[:, 0] ** 2 + raised[:, -1] ** 2) / 2
-    power = (np.einsum("ij,ij->i", raised, raised) - ends) / (N_BINS - 1)
-    nyquist = raised @ _alternating()
-    outer = 2 * (power - wanted[:, 0] ** 2 - nyquist**2) - (inner - wanted[:, 0] ** 2)
-    speed = np.ones(len(raised))
+    power = np.einsum("pij,pij->i", parts, parts)
+    ends = parts[:, :, [0, -1]]
+    power -= np.einsum("pij,pij->i", ends, ends) / 2
+    nyquist = parts[0] @ _alternating()
+    mean = wanted[0, :, 0] ** 2
+    outer = power / (N_BINS - 1) - 2 * (mean + nyquist**2) - (inner - mean)
+    speed = np.ones(len(inner))
     np.divide(np.maximum(outer, 0), inner, out=speed, where=inner > 0)
-    return (1 + np.sqrt(speed))[:, None] * window * (wanted - cepstra)
+    wanted -= cepstra
+    wanted *= window
+    wanted *= 1 + np.sqrt(speed)[:, None]
+    return wanted
 
 
-def _cosines(count: int, n_bins: int) -> Float64Array:
-    """Turn a one-sided cepstrum of `count` coefficients into a spectrum."""
-    return _tables(-(-count // 64) * 64, n_bins)[0][:count]
+# There are no NaNs, and without this the greatest gap is sought one bin at a time.
+@numba.njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+def _raise(
+    parts: Float64Array, target: Float64Array, raised: Float64Array, rows: IntArray
+) -> Float64Array:
+    """Raise some spectra to a smooth one, given in parts; return by how much that falls short.
 
-
-def _analysis(count: int, n_bins: int) -> Float64Array:
-    """Turn a symmetric spectrum into its one-sided cepstrum of `count` coefficients."""
-    return _tables(-(-count // 64) * 64, n_bins)[1][:, :count]
+    The smooth one's parts become those of the raised spectrum.
+    """
+    gaps = np.empty(len(rows))
+    for i in range(len(rows)):
+        even, odd = parts[0, i], parts[1, i]
+        target1, target2 = target[0, rows[i]], target[1, rows[i]]
+        raised1, raised2 = raised[0, rows[i]], raised[1, rows[i]]
+        gap = -np.inf
+        for b in range(len(even)):
+            smooth1, smooth2 = even[b] + odd[b], even[b] - odd[b]
+            gap = max(gap, max(target1[b] - smooth1, target2[b] - smooth2))
+            raised1[b] = max(raised1[b], smooth1)
+            raised2[b] = max(raised2[b], smooth2)
+            even[b], odd[b] = raised1[b] + raised2[b], raised1[b] - raised2[b]
+        gaps[i] = gap
+    return gaps
 
 
 @functools.lru_cache(maxsize=8)
-def _tables(count: int, n_bins: int) -> tuple[Float64Array, Float64Array]:
-    """Cosine transforms as matrices: so few coefficients cost less so than by a fast transform."""
-    quefrency = np.arange(count)[:, None]
-    synthesis = np.cos(np.pi / (n_bins - 1) * quefrency * np.arange(n_bins))
-    weights = np.full(n_bins, 2.0 / (n_bins - 1))
+def _half_cosines(count: int) -> tuple[Float64Array, Float64Array]:
+    """Cosine transforms between quefrencies, even and odd, and half a spectrum, as matrices.
+
+    So few coefficients cost less so than by a fast transform.
+    """
+    n = 2 * np.arange(count)[:, None] + np.array([0, 1])[:, None, None]
+    synthesis = np.cos(np.pi / (N_BINS - 1) * n * np.arange(N_HALF))
+    # both halves contain the middle
+    weights = np.full(N_HALF, 2.0 / (N_BINS - 1))
     weights[[0, -1]] /= 2
-    analysis = np.ascontiguousarray((synthesis * weights).T)
-    analysis[:, 0] /= 2
+    analysis = np.ascontiguousarray((synthesis * weights).transpose(0, 2, 1))
+    analysis[0, :, 0] /= 2
     return synthesis, analysis
 
 
 @functools.cache
 def _alternating() -> Float64Array:
     """Pick the one quefrency that a spectrum of 4096 points has beyond all others."""
-    weights = np.full(N_BINS, 1.0 / (N_BINS - 1))
+    weights = np.full(N_HALF, 1.0 / (N_BINS - 1))
     weights[[0, -1]] /= 2
     weights[1::2] *= -1
     return weights
+
+
+@functools.cache
+def _cosines(order: int, n_bins: int) -> Float64Array:
+    """Turn a symmetric spectrum into its one-sided cepstrum."""
+    weights = np.full(n_bins, 2.0 / (n_bins - 1))
+    weights[[0, -1]] /= 2
+    quefrency = np.arange(order + 1)
+    analysis = np.cos(np.pi / (n_bins - 1) * np.outer(np.arange(n_bins), quefrency))
+    analysis *= weights[:, None]
+    analysis[:, 0] /= 2
+    return np.asarray(analysis)
 
 
 @functools.cache
