@@ -28,8 +28,9 @@ CLOSE_UP = 3.0
 AGREEMENT = 0.2
 # Looks in a row that must doubt a face before it is dropped; people blink, turn and gesture.
 DOUBTS = 3
-# A face moves less than half its size from one picture to the next, at 10 pictures a second too.
-JUMP, GROWTH = 0.5, 1.5
+# What moves farther (in face sizes) or grows more from one picture to the next, or while it is lost
+# for a moment, is another face.
+JUMP, GROWTH = 1.0, 1.5
 # Landmarks: corners of the eyes on the image's left and right, nose tip, inner lips.
 _DETECTOR_POINTS = ((33, 133), (263, 362), (1, 1), (13, 14))
 
@@ -211,7 +212,7 @@ class _Follower:
         region = face_region(track.face.landmarks)
         face = self._model.landmarks(image=image, region=region)
         place = None if face is None else _place(face.landmarks)
-        if face is not None and place is not None and self._follows(track.place, place):
+        if face is not None and place is not None and self._goes_on(track.place, place):
             track.face, track.place = face, place
             return
         self._next_look, self._looked_close = time, False
@@ -220,6 +221,10 @@ class _Follower:
         else:
             self._tracks.remove(track)
             self._searches = 0
+
+    def _goes_on(self, before: _Place, after: _Place) -> bool:
+        """Whether a face is still the same, and large enough."""
+        return after.size >= self._smallest_face / GROWTH and _near(before, after)
 
     def _lose(self, *, track: _Track, time: Seconds) -> None:
         """Stop following a face, but remember it for a while."""
@@ -316,13 +321,6 @@ class _Follower:
         self._faces_so_far += 1
         return self._faces_so_far - 1
 
-    def _follows(self, before: _Place, after: _Place) -> bool:
-        """Whether a face can have moved so from one picture to the next."""
-        grown = max(before.size, after.size) / min(before.size, after.size)
-        far = float(np.hypot(before.x - after.x, before.y - after.y))
-        large = after.size >= self._smallest_face / GROWTH
-        return large and far < JUMP * before.size and grown < GROWTH
-
 
 def _place(landmarks: FloatArray) -> _Place:
     region = face_region(landmarks)
@@ -343,10 +341,11 @@ def _same(a: _Place, b: _Place) -> bool:
     return float(np.hypot(a.x - b.x, a.y - b.y)) < 0.5 * max(a.size, b.size)
 
 
-def _near(a: _Place, b: _Place) -> bool:
-    """Whether a face could have come from one place to the other while it was not seen."""
-    grown = max(a.size, b.size) / min(a.size, b.size)
-    return float(np.hypot(a.x - b.x, a.y - b.y)) < max(a.size, b.size) and grown < GROWTH
+def _near(before: _Place, after: _Place) -> bool:
+    """Whether a face can have come from one place to the other."""
+    larger, smaller = max(before.size, after.size), min(before.size, after.size)
+    far = float(np.hypot(before.x - after.x, before.y - after.y))
+    return far < JUMP * larger and larger < GROWTH * smaller
 
 
 def _agree(detection: FaceDetection, face: MeshedFace, place: _Place) -> bool:
