@@ -308,12 +308,13 @@ def _can_read(clip: Clip, words: Sequence[Word], extractor: Extractor) -> bool:
 
 
 def _key(clip: Clip, words: Sequence[Word], extractor: Extractor, settings: str) -> FeatureKey:
-    reads_words = extractor.source == "words"
+    # What an extractor reads of a word; where its times are from changes no feature.
+    read = [{"text": word.text, "start": word.start, "end": word.end} for word in words]
     return FeatureKey(
         extractor=extractor.name,
         settings=settings,
         clip_id=clip.id,
-        words=settings_digest([asdict(word) for word in words]) if reads_words else "",
+        words=settings_digest(read) if extractor.source == "words" else "",
     )
 
 

@@ -178,6 +178,23 @@ def test_other_words_are_missing_for_who_reads_them(prepare, store):
     assert before["bert"].path != after["bert"].path
 
 
+def test_where_the_times_of_words_are_from_changes_no_feature(prepare, store):
+    found = prepare(a={})
+    (transcript,) = found["transcripts"]
+    said = [replace(w, source="aligned", confidence=0.5) for w in transcript.words]
+    extractors = build_extractors({"bert": {}})
+    before, after = (
+        plan_extraction(
+            clips=found["clips"],
+            transcripts=[replace(transcript, words=words)],
+            extractors=extractors,
+            store=store,
+        ).jobs[0].missing
+        for words in (transcript.words, tuple(said))
+    )  # fmt: skip
+    assert before == after
+
+
 @pytest.mark.parametrize(
     ("raises", "code", "told"),
     [
