@@ -138,8 +138,8 @@ def peak_slopes(*, signal: Samples) -> Float64Array:
     -------
     ndarray of float64, shape (F,)
         In log10 units per octave, for frames of 40 ms every 10 ms whose first is centred on
-        position 320. 0 in digital silence, as in COVAREP; NaN where only the upper bands are
-        silent, at its edge, where COVAREP has minus infinity.
+        position 320. 0 in digital silence, as in COVAREP; NaN at its edge, where a single band
+        is silent and COVAREP has minus infinity.
     """
     count = max(0, (len(signal) - FRAME_LENGTH) // GRID_HOP + 1)
     maxima = np.zeros((count, len(SLOPE_SCALES)))
@@ -154,12 +154,12 @@ def peak_slopes(*, signal: Samples) -> Float64Array:
             maxima[block, column] = pieces.max(axis=1)
     for row in _silent_frames(signal, count):
         maxima[row] = _exact_maxima(signal, row * GRID_HOP)
-    silent, at_edge = (maxima == 0).any(axis=1), maxima[:, len(SLOPE_SCALES) // 2] > 0
+    silent = (maxima == 0).sum(axis=1)
     levels = np.log10(np.where(maxima > 0, maxima, 1.0))
     octave = np.arange(len(SLOPE_SCALES)) - np.mean(SLOPE_SCALES)
     # scale 0 is the highest band, so that the slope rises with frequency
     slopes = levels @ (-octave / np.sum(octave**2))
-    return np.where(silent, np.where(at_edge, np.nan, 0.0), slopes)
+    return np.select([silent == 0, silent == 1], [slopes, np.full(count, np.nan)], 0.0)
 
 
 def slope_positions(*, count: int) -> Float64Array:
