@@ -138,8 +138,8 @@ def peak_slopes(*, signal: Samples) -> Float64Array:
     -------
     ndarray of float64, shape (F,)
         In log10 units per octave, for frames of 40 ms every 10 ms whose first is centred on
-        position 320. 0 in digital silence, as in COVAREP; NaN at its edge, where a single band
-        is silent and COVAREP has minus infinity.
+        position 320. 0 in digital silence, as in COVAREP; NaN at its edge, where one or two
+        bands are silent and COVAREP has minus infinity.
     """
     count = max(0, (len(signal) - FRAME_LENGTH) // GRID_HOP + 1)
     maxima = np.zeros((count, len(SLOPE_SCALES)))
@@ -159,7 +159,7 @@ def peak_slopes(*, signal: Samples) -> Float64Array:
     octave = np.arange(len(SLOPE_SCALES)) - np.mean(SLOPE_SCALES)
     # scale 0 is the highest band, so that the slope rises with frequency
     slopes = levels @ (-octave / np.sum(octave**2))
-    return np.select([silent == 0, silent == 1], [slopes, np.full(count, np.nan)], 0.0)
+    return np.select([silent == 0, silent <= 2], [slopes, np.full(count, np.nan)], 0.0)
 
 
 def slope_positions(*, count: int) -> Float64Array:
