@@ -1,19 +1,17 @@
 """The extractor ``covarep``: the voice of a clip, in COVAREP's columns, 100 times a second."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
+from extractors.acoustic_columns import ColumnSet, acoustic_columns, column_names
 from extractors.base import Extractor, register
-from extractors.cepstral import MCEP_ORDER, mel_cepstra, mel_cepstra_on_grid
-from extractors.framing import SAMPLE_RATE, Float64Array, Samples, grid_positions, grid_times
-from extractors.linear_prediction import lp_residual, signal_polarity
+from extractors.framing import SAMPLE_RATE, Samples, grid_times
+from extractors.glottal_shape import Flavour
 from extractors.media import Media
-from extractors.pitch import F0_HIGHEST, F0_LOWEST, RESIDUAL_ORDER, pitch_on_grid, track_pitch
+from extractors.pitch import F0_HIGHEST, F0_LOWEST
 from extractors.sequence import FeatureSequence
-
-NAMES = ("F0", "VUV", *(f"MCEP_{i}" for i in range(MCEP_ORDER + 1)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,19 +20,27 @@ class AcousticConfig:
 
     Parameters
     ----------
+    columns : {"covarep", "urfunny"}, optional
+        The 74 columns of CMU's COVAREP sequences, or the 81 of UR-FUNNY; see
+        :mod:`extractors.acoustic_columns`.
     f0_min, f0_max : int, optional
         Range in which pitch is searched in Hz, 31 <= f0_min < f0_max <= 1500.
+    rd_flavour : {"current", "1.4.1"}, optional
+        The LF model's phase in the search of Rd as COVAREP has it since version 1.4.2, with the
+        wrong sign, or as in the paper and up to 1.4.1, which makes Rd meaningful.
 
     Raises
     ------
     ValueError
-        If the range is empty or exceeds these bounds.
+        If the range is empty or exceeds these bounds, or a choice is unknown.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
+    columns: ColumnSet = "covarep"
     f0_min: int = 50
     f0_max: int = 500
+    rd_flavour: Flavour = "current"
 
     def __post_init__(self) -> None:
         if not F0_LOWEST <= self.f0_min < self.f0_max <= F0_HIGHEST:
@@ -42,13 +48,19 @@ class AcousticConfig:
                 f"f0_min = {self.f0_min} and f0_max = {self.f0_max} Hz must satisfy "
                 f"{F0_LOWEST} <= f0_min < f0_max <= {F0_HIGHEST}"
             )
+        for name, choices in (("columns", ColumnSet), ("rd_flavour", Flavour)):
+            if getattr(self, name) not in get_args(choices):
+                raise ValueError(
+                    f"{name} = {getattr(self, name)!r} must be one of {get_args(choices)}"
+                )
 
 
 def acoustic_features(*, signal: Samples, config: AcousticConfig) -> FeatureSequence:
     """Compute all columns of a whole recording.
 
-    The recording is analysed as one: its polarity, its pitch range and its voicing threshold
-    depend on all of it, so features of a part are not the part of the features.
+    The recording is analysed as one: its polarity, its pitch range, its voicing threshold, its
+    median pitch and the scale of its residual depend on all of it, so features of a part are not
+    the part of the features.
 
     Parameters
     ----------
@@ -61,15 +73,25 @@ def acoustic_features(*, signal: Samples, config: AcousticConfig) -> FeatureSequ
     -------
     FeatureSequence
         One row every 10 ms; no row for a sound under 5 ms. Values that cannot be measured are
-        0, as in published COVAREP features, and their row is not valid: where no window of 100 ms
-        fits at the ends, and in digital silence.
+        0, as in published COVAREP features: those of the glottal cycle before the first and after
+        the last instant of closure, for example. A row is valid where pitch and envelope were
+        analysed: not where no window of 100 ms fits at the ends, and not in digital silence.
     """
-    columns = np.column_stack(_columns(signal=signal, config=config))
+    values = acoustic_columns(
+        signal=signal,
+        columns=config.columns,
+        f0_min=config.f0_min,
+        f0_max=config.f0_max,
+        rd_flavour=config.rd_flavour,
+    )
+    names = column_names(columns=config.columns)
+    analysed = [names.index(name) for name in ("VUV", "MCEP_0")]
+    valid = np.asarray(np.isfinite(values[:, analysed]).all(axis=1))
     return FeatureSequence(
-        values=np.nan_to_num(columns).astype(np.float32),
+        values=np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0),
         times=grid_times(n_samples=len(signal)),
-        names=NAMES,
-        valid=np.asarray(np.isfinite(columns).all(axis=1)),
+        names=names,
+        valid=valid,
     )
 
 
@@ -84,10 +106,10 @@ class AcousticExtractor(Extractor):
     """
 
     name = "covarep"
-    version = 1
+    version = 2
     modality = "audio"
     source = "audio"
-    libraries = ("av", "librosa", "numpy", "scipy", "soxr")
+    libraries = ("av", "librosa", "numba", "numpy", "scipy", "silero-vad", "soxr")
     Config = AcousticConfig
 
     def extract(self, media: Media) -> FeatureSequence:
@@ -110,22 +132,3 @@ class AcousticExtractor(Extractor):
         """
         signal = media.audio(sample_rate=SAMPLE_RATE)
         return acoustic_features(signal=signal, config=self.config)
-
-
-def _columns(*, signal: Samples, config: AcousticConfig) -> list[Float64Array]:
-    """All columns in the published order, NaN where there is no measurement."""
-    n_samples = len(signal)
-    if len(grid_positions(n_samples=n_samples)) == 0:
-        return [np.zeros((0, len(NAMES)))]
-    if signal_polarity(signal=signal) < 0:
-        signal = -signal
-    track = track_pitch(
-        residual=lp_residual(signal=signal, order=RESIDUAL_ORDER),
-        f0_min=config.f0_min,
-        f0_max=config.f0_max,
-    )
-    cepstra = mel_cepstra(signal=signal, track=track)
-    return [
-        *pitch_on_grid(track=track, n_samples=n_samples),
-        mel_cepstra_on_grid(cepstra=cepstra, n_samples=n_samples),
-    ]
