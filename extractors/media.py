@@ -127,12 +127,12 @@ class Media:
                 raise MissingStreamError(f"{self.path}: has no sound stream", code="no_audio")
             stream = container.streams.audio[0]
             native_rate = int(stream.rate)
-            samples = _join_audio(
+            pieces = _laid_out(
                 frames=_decode(container=container, stream=stream, path=self.path),
                 rate=native_rate,
                 origin=_origin(container),
             )
-        return _resample(samples=samples, native_rate=native_rate, wanted_rate=sample_rate)
+            return _resampled(pieces=pieces, native_rate=native_rate, wanted_rate=sample_rate)
 
     def frames(self) -> Iterator[VideoFrame]:
         """Decode the pictures of the first video stream one by one, upright, in time order.
@@ -334,10 +334,9 @@ def _first_sound(path: Path) -> None:
         next(_decode(container=container, stream=container.streams.audio[0], path=path))
 
 
-def _join_audio(*, frames: Iterator[Any], rate: int, origin: Seconds) -> FloatArray:
+def _laid_out(*, frames: Iterator[Any], rate: int, origin: Seconds) -> Iterator[FloatArray]:
     """Lay decoded sound on the clip's time axis: late starts and holes become zeros."""
     to_float = av.AudioResampler(format="fltp")
-    pieces: list[FloatArray] = []
     written = 0
     for decoded in frames:
         for frame in to_float.resample(decoded):
@@ -347,18 +346,26 @@ def _join_audio(*, frames: Iterator[Any], rate: int, origin: Seconds) -> FloatAr
                 samples, start = samples[-start:], 0
             tolerance = 0 if written == 0 else round(AUDIO_GAP * rate)
             if start - written > tolerance:
-                pieces.append(np.zeros(start - written, np.float32))
+                yield np.zeros(start - written, np.float32)
                 written = start
-            pieces.append(samples)
+            yield np.nan_to_num(samples).astype(np.float32, copy=False)
             written += len(samples)
-    joined = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    return np.nan_to_num(joined, copy=False).astype(np.float32, copy=False)
 
 
-def _resample(*, samples: FloatArray, native_rate: int, wanted_rate: int) -> FloatArray:
-    if native_rate == wanted_rate or len(samples) == 0:
-        return samples
-    import librosa
+def _resampled(*, pieces: Iterator[FloatArray], native_rate: int, wanted_rate: int) -> FloatArray:
+    """Change the sampling rate as sound is decoded, as librosa does for a whole sound."""
+    if native_rate == wanted_rate:
+        return np.concatenate([np.zeros(0, np.float32), *pieces])
+    import soxr
 
-    resampled = librosa.resample(samples, orig_sr=native_rate, target_sr=wanted_rate)
-    return np.asarray(resampled, np.float32)
+    stream = soxr.ResampleStream(native_rate, wanted_rate, 1, dtype="float32", quality="HQ")
+    done = [np.zeros(0, np.float32)]
+    count = 0
+    for piece in pieces:
+        count += len(piece)
+        done.append(stream.resample_chunk(piece))
+    if count:
+        done.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+    joined = np.concatenate(done)
+    length = math.ceil(count * wanted_rate / native_rate)
+    return np.pad(joined[:length], (0, max(0, length - len(joined))))
