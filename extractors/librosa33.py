@@ -2,9 +2,8 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -22,9 +21,9 @@ NAMES = (
     *(f"MFCC_{i}" for i in range(N_MFCC)),
     *(f"chroma_{i}" for i in range(12)),
 )
-# Frames taken at once: ten minutes, and as context of the constant-Q transform 6 s.
-PIECE = 600 * SAMPLE_RATE // HOP
-CONTEXT = 256
+BINS_PER_OCTAVE = 36
+PIECE = 4096  # rows at a time, 95 s
+CONTEXT = 256  # rows on either side of a piece, 6 s: no constant-Q filter reaches farther
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +37,9 @@ class Librosa33Config:
 class Librosa33Extractor(Extractor):
     """Zero-crossing rate, 20 MFCC (HTK's mel scale) and 12 constant-Q chroma, 43 times a second.
 
-    librosa's own functions with its default settings, on the first channel at 22,050 Hz with hops
-    of 512 samples, as MIRD's authors used them (Fan et al., arXiv 2409.12408).
+    librosa's own functions with its default settings, at 22,050 Hz with hops of 512 samples, as
+    MIRD's authors used them (Fan et al., arXiv 2409.12408). They read the mean of all channels,
+    this reads the first, like every extractor here; both resample by librosa's default.
 
     Parameters
     ----------
@@ -78,9 +78,10 @@ class Librosa33Extractor(Extractor):
 def librosa33_features(*, signal: Samples) -> FeatureSequence:
     """Compute all 33 columns of a whole recording.
 
-    Level is limited to 80 dB below the recording's loudest, and chroma follow its tuning, so
-    features of a part are not the part of the features. Of sound over ten minutes the tuning is
-    that of the first ten, and the transforms go over pieces, which bounds memory.
+    Levels end 80 dB below the recording's loudest, and chroma follow its tuning, so features of a
+    part are not the part of the features. Both are taken from the whole recording however long it
+    is. Everything else is computed in pieces of 95 s: sound up to that gets what librosa gives for
+    it, and longer sound the same but for the rounding of chroma.
 
     Parameters
     ----------
@@ -96,14 +97,12 @@ def librosa33_features(*, signal: Samples) -> FeatureSequence:
     if len(signal) == 0:
         return FeatureSequence.empty(NAMES)
     signal = np.asarray(signal, np.float32)
-    with _expected_warnings_ignored():
-        columns = np.vstack([_crossings(signal), _mel_cepstra(signal), _chroma(signal)])
-    rows = 1 + len(signal) // HOP
+    columns = np.vstack([_crossings(signal), _mel_cepstra(signal), _chroma(signal)])
     return FeatureSequence(
-        values=np.nan_to_num(columns.T.astype(np.float32)),
-        times=_spans(rows=rows, n_samples=len(signal)),
+        values=np.ascontiguousarray(columns.T),
+        times=_spans(rows=columns.shape[1], n_samples=len(signal)),
         names=NAMES,
-        valid=_sounding(signal, rows),
+        valid=_sounding(signal),
     )
 
 
@@ -114,25 +113,35 @@ def _spans(*, rows: int, n_samples: int) -> TimeArray:
     return np.clip(edges, 0.0, n_samples / SAMPLE_RATE)
 
 
-def _windows(signal: Samples) -> Iterator[tuple[slice, FloatArray]]:
-    """Rows and the samples under their centred windows, zeros beyond the ends."""
-    padded = np.pad(signal, WINDOW // 2)
+def _windows(
+    signal: FloatArray, *, beyond: Literal["constant", "edge"] = "constant"
+) -> Iterator[FloatArray]:
+    """Cut the samples under the windows of a piece's rows; `beyond` the ends 0 or the end's."""
     for rows in blocks(count=1 + len(signal) // HOP, size=PIECE):
-        yield rows, padded[rows.start * HOP : (rows.stop - 1) * HOP + WINDOW]
+        first = rows.start * HOP - WINDOW // 2
+        last = (rows.stop - 1) * HOP + WINDOW // 2
+        missing = (max(0, -first), max(0, last - len(signal)))
+        yield np.pad(signal[max(0, first) : last], missing, mode=beyond)
 
 
-def _sounding(signal: Samples, rows: int) -> BoolArray:
-    heard = np.zeros(rows, np.bool_)
-    for block, samples in _windows(signal):
-        views = np.lib.stride_tricks.sliding_window_view(samples != 0, WINDOW)[::HOP]
-        heard[block] = views.any(axis=1)
-    return heard
+def _sounding(signal: FloatArray) -> BoolArray:
+    heard = [
+        np.lib.stride_tricks.sliding_window_view(samples != 0, WINDOW)[::HOP].any(axis=1)
+        for samples in _windows(signal)
+    ]
+    return np.concatenate(heard)
 
 
 def _crossings(signal: FloatArray) -> FloatArray:
     import librosa
 
-    return np.asarray(librosa.feature.zero_crossing_rate(signal, hop_length=HOP), np.float32)
+    rates = [
+        librosa.feature.zero_crossing_rate(
+            samples, frame_length=WINDOW, hop_length=HOP, center=False
+        )
+        for samples in _windows(signal, beyond="edge")
+    ]
+    return np.concatenate(rates, axis=1, dtype=np.float32)
 
 
 def _mel_cepstra(signal: FloatArray) -> FloatArray:
@@ -142,32 +151,48 @@ def _mel_cepstra(signal: FloatArray) -> FloatArray:
         librosa.feature.melspectrogram(
             y=samples, sr=SAMPLE_RATE, n_fft=WINDOW, hop_length=HOP, center=False, htk=True
         )
-        for _, samples in _windows(signal)
+        for samples in _windows(signal)
     ]
     levels = librosa.power_to_db(np.concatenate(mel, axis=1))
     return np.asarray(librosa.feature.mfcc(S=levels, n_mfcc=N_MFCC), np.float32)
 
 
+def _tuning(signal: FloatArray) -> float:
+    """Estimate tuning like :func:`librosa.estimate_tuning`, in pieces; 0 without any pitch."""
+    import librosa
+
+    pitches, magnitudes = [], []
+    for samples in _windows(signal):
+        pitch, magnitude = librosa.piptrack(
+            y=samples, sr=SAMPLE_RATE, n_fft=WINDOW, hop_length=HOP, center=False
+        )
+        pitches.append(pitch[pitch > 0])
+        magnitudes.append(magnitude[pitch > 0])
+    pitch, magnitude = np.concatenate(pitches), np.concatenate(magnitudes)
+    if len(pitch) == 0:
+        return 0.0
+    loud = pitch[magnitude >= np.median(magnitude)]
+    return float(librosa.pitch_tuning(loud, bins_per_octave=BINS_PER_OCTAVE))
+
+
 def _chroma(signal: FloatArray) -> FloatArray:
     import librosa
 
-    tuning = librosa.estimate_tuning(y=signal[: PIECE * HOP], sr=SAMPLE_RATE, bins_per_octave=36)
-    found = []
+    tuning = _tuning(signal)
     rows = 1 + len(signal) // HOP
+    found = []
     for block in blocks(count=rows, size=PIECE):
         first = max(block.start - CONTEXT, 0)
-        last = min((block.stop + CONTEXT) * HOP, len(signal))
-        chroma = librosa.feature.chroma_cqt(
-            y=signal[first * HOP : last], sr=SAMPLE_RATE, hop_length=HOP, tuning=tuning
-        )
+        with warnings.catch_warnings():
+            # of sound under 3 s, whose values are right: zeros follow it, as they should. Zeros
+            # appended here instead would change them, by what resampling lets ring into these.
+            warnings.filterwarnings("ignore", "n_fft=.* is too large", UserWarning)
+            chroma = librosa.feature.chroma_cqt(
+                y=signal[first * HOP : (block.stop + CONTEXT) * HOP],
+                sr=SAMPLE_RATE,
+                hop_length=HOP,
+                bins_per_octave=BINS_PER_OCTAVE,
+                tuning=tuning,
+            )
         found.append(chroma[:, block.start - first : block.stop - first])
-    return np.asarray(np.concatenate(found, axis=1), np.float32)
-
-
-@contextmanager
-def _expected_warnings_ignored() -> Iterator[None]:
-    """Ignore what librosa says of sound that is short or silent: its values are right there."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "n_fft=.* is too large", UserWarning)
-        warnings.filterwarnings("ignore", "Trying to estimate tuning from empty", UserWarning)
-        yield
+    return np.concatenate(found, axis=1, dtype=np.float32)
