@@ -1,7 +1,7 @@
 """The extractor ``covarep``: the voice of a clip, in COVAREP's columns, 100 times a second."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
