@@ -69,20 +69,24 @@ def octave_bands(
     scales : tuple of int
         As in :func:`wavelet`.
     start, stop : int
-        Samples [start, stop) are wanted, at most 32768 - 2000.
+        Samples [start, stop) are wanted, at least one.
 
     Yields
     ------
     ndarray of float64, shape (stop - start,)
         The band; the sound counts as 0 beyond its ends.
     """
-    piece = np.zeros(FFT_LENGTH)
-    first, last = max(start - REACH, 0), min(stop + REACH, len(signal))
-    piece[first - start + REACH : last - start + REACH] = np.nan_to_num(signal[first:last])
-    spectrum = scipy.fft.rfft(piece)
+    spectra = []
+    for block in blocks(count=stop - start, size=BLOCK):
+        piece = np.zeros(FFT_LENGTH)
+        origin = start + block.start - REACH
+        first, last = max(origin, 0), min(start + block.stop + REACH, len(signal))
+        piece[first - origin : last - origin] = np.nan_to_num(signal[first:last])
+        spectra.append(scipy.fft.rfft(piece))
     for scale in scales:
-        band = scipy.fft.irfft(spectrum * _response(scale), FFT_LENGTH)
-        yield band[2 * REACH : 2 * REACH + stop - start]
+        bands = [scipy.fft.irfft(spectrum * _response(scale), FFT_LENGTH) for spectrum in spectra]
+        whole = [band[2 * REACH : 2 * REACH + BLOCK] for band in bands]
+        yield np.concatenate(whole)[: stop - start]
 
 
 @functools.cache
@@ -215,13 +219,11 @@ def maxima_dispersion_quotients(*, residual: Samples, instants: IntArray) -> Flo
 
 
 def _chunks(*, instants: IntArray, halves: IntArray, usable: IntArray) -> Iterator[IntArray]:
-    """Gather instants whose windows one transform can hold; wider windows make one of their own."""
+    """Gather instants whose windows one transform can hold; a wider window is by itself."""
     rows: list[int] = []
     first = last = 0
     for row in usable.tolist():
         low, high = int(instants[row] - halves[row]), int(instants[row] + halves[row])
-        if high - low > BLOCK - 1:
-            continue
         if rows and max(last, high) - min(first, low) > BLOCK - 1:
             yield np.array(rows)
             rows = []
