@@ -13,12 +13,13 @@ from pipeline.failure_log import FailureLog, printable
 from pipeline.fingerprint import file_digest
 from pipeline.labels import find_labels
 from pipeline.manifest import read_manifest, write_manifest
+from pipeline.passages import speaker_changes
 from pipeline.records import Clip, Failure, Segment, Transcript
 from pipeline.segments import SegmentConfig
 from pipeline.sources import find_sources
 from pipeline.speech_finder import SpeechFinder
 from pipeline.splits import Split, SplitConfig
-from pipeline.transcripts import find_transcript, load_words
+from pipeline.transcripts import find_transcripts, load_transcript, place_words, words_of
 from pipeline.utterances import Cutter, divide, make_segments
 from pipeline.workspace import Workspace
 
@@ -206,19 +207,27 @@ def _find_transcripts(
         (transcript.clip_id, transcript.path, transcript.digest): transcript
         for transcript in read_manifest(workspace.transcripts, Transcript)
     }
+    files = find_transcripts(Path(clip.path) for clip in clips)
     transcripts = {}
     for clip in clips:
         try:
-            transcripts[clip.id] = _transcribe(clip, known, speech)
+            transcript = _transcribe(clip, files.get(Path(clip.path)), known, speech)
         except (ExtractorError, SourceError) as error:
             log.record(error, item=clip.path, step="transcript", clip_id=clip.id)
+            continue
+        transcripts[clip.id] = transcript
+        for repair in transcript.repairs:
+            mended = SourceError(repair.detail, code=repair.code)
+            log.record(mended, item=transcript.path, step="transcript", clip_id=clip.id)
     return transcripts
 
 
 def _transcribe(
-    clip: Clip, known: dict[tuple[str, str, str], Transcript], speech: SpeechFinder
+    clip: Clip,
+    path: Path | None,
+    known: dict[tuple[str, str, str], Transcript],
+    speech: SpeechFinder,
 ) -> Transcript:
-    path = find_transcript(Path(clip.path))
     if path is None:
         raise SourceError(
             f"{clip.path}: has no transcript; put a .srt, .vtt or .txt file of the same name "
@@ -231,8 +240,16 @@ def _transcribe(
         raise SourceError(f"{path}: cannot be read ({error})", code="unreadable") from error
     if (clip.id, str(path), digest) in known:
         return known[clip.id, str(path), digest]
-    words = load_words(path, duration=clip.duration, speech=lambda: speech.spans(clip))
-    return Transcript(clip_id=clip.id, path=str(path), digest=digest, words=words)
+    read = load_transcript(path, duration=clip.duration, video=Path(clip.path).stem)
+    passages = place_words(read, speech=lambda: speech.spans(clip))
+    return Transcript(
+        clip_id=clip.id,
+        path=str(path),
+        digest=digest,
+        words=words_of(passages),
+        repairs=read.repairs,
+        barriers=speaker_changes(passages),
+    )
 
 
 def _write(report: IngestReport, workspace: Workspace, speech: SpeechFinder) -> None:

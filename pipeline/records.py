@@ -64,6 +64,22 @@ class Clip:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Repair:
+    """Something in a transcript file that was mended or left out.
+
+    Parameters
+    ----------
+    code : str
+        Short machine-readable kind.
+    detail : str
+        File, line and what was done.
+    """
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transcript:
     """The words of a clip.
 
@@ -77,12 +93,18 @@ class Transcript:
         Of that file's bytes.
     words : tuple of Word
         In time order.
+    repairs : tuple of Repair
+        What was mended in the file.
+    barriers : tuple of Seconds
+        When somebody else begins to speak, in time order, as far as the file tells.
     """
 
     clip_id: str
     path: str
     digest: str
     words: tuple[Word, ...]
+    repairs: tuple[Repair, ...] = ()
+    barriers: tuple[Seconds, ...] = ()
 
     def __post_init__(self) -> None:
         starts = [word.start for word in self.words]

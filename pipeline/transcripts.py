@@ -1,234 +1,234 @@
-"""Transcripts beside clips: subtitles and plain text to words with times."""
+"""Transcripts beside clips: found, and read into one form whatever their format."""
 
-import html
+import os
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from extractors.sequence import Seconds
 from extractors.words import Word
+from pipeline.csd_words import csd_entries, read_csd_words
+from pipeline.cue_text import read_cue_text, without_private
 from pipeline.errors import SourceError
+from pipeline.passages import Aligner, Passage, Span, align_passages, spread_words
+from pipeline.records import Repair
+from pipeline.repair_log import RepairLog
+from pipeline.subtitles import read_subtitles
+from pipeline.text_encoding import read_text
+from pipeline.textgrid import read_textgrid
+from pipeline.word_json import KINDS, read_word_json
 
-#: Kinds of transcript, best first.
-SUFFIXES = (".vtt", ".srt", ".txt")
-Span = tuple[Seconds, Seconds]
+#: Kinds of transcript, best first: those that time words before those that time lines.
+SUFFIXES = (".textgrid", ".csd", ".json3", ".json", ".vtt", ".srt", ".txt")
 
-_ARROW = re.compile(r"^\s*(?P<start>[\d:.,]+)\s+-->\s+(?P<end>[\d:.,]+)(?:\s.*)?$")
-_CLOCK = re.compile(r"^(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})$", re.ASCII)
-_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-# Styling tags, and the position codes that some editors write into SubRip.
-_MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
-
-
-class Cue(NamedTuple):
-    """A subtitle.
-
-    Attributes
-    ----------
-    start, end : Seconds
-        When it is shown.
-    text : str
-        One line, without markup.
-    line : int
-        Where it stands in its file, from 1.
-    """
-
-    start: Seconds
-    end: Seconds
-    text: str
-    line: int
+_READERS: Mapping[str, Callable[..., tuple[Passage, ...]]] = {
+    ".textgrid": read_textgrid,
+    ".json3": read_word_json,
+    ".json": read_word_json,
+    ".vtt": read_subtitles,
+    ".srt": read_subtitles,
+}
+_TRANSCRIPT_KEY = re.compile(rb'"(?:' + "|".join(KINDS).encode() + rb')"\s*:\s*\[')
+_CLOCK_LINE = re.compile(r"\s*\[?\(?\d{1,3}(?::[0-5]\d){1,2}(?:[.,]\d+)?\)?\]?\s*")
 
 
-def find_transcript(media: Path) -> Path | None:
-    """Find the transcript beside a clip: same name, other suffix.
+@dataclass(frozen=True, kw_only=True)
+class LoadedTranscript:
+    """What a transcript file says, before anybody looks for words in the sound.
 
     Parameters
     ----------
-    media : Path
-        The clip.
+    passages : tuple of Passage
+        In time order. :func:`pipeline.passages.passages_to_align` finds those whose words have no
+        times.
+    has_times : bool
+        False for plain text, whose passages all span the whole clip.
+    repairs : tuple of Repair
+        What was mended.
+    """
+
+    passages: tuple[Passage, ...]
+    has_times: bool
+    repairs: tuple[Repair, ...]
+
+
+def find_transcripts(media: Iterable[Path]) -> dict[Path, Path]:
+    """Find the transcripts beside clips: same name, other suffix.
+
+    A ``.json`` file counts if it looks like a transcript. A ``.csd`` file that is called after
+    words, such as ``CMU_MOSI_TimestampedWords.csd``, holds those of all clips in its folder that
+    are called like one of its videos.
+
+    Parameters
+    ----------
+    media : iterable of Path
+        The clips; every folder is listed once.
 
     Returns
     -------
-    Path or None
-        The best of ``.vtt``, ``.srt`` and ``.txt`` that is there.
+    dict of Path to Path
+        Of clips that have any: the best, in the order of :data:`SUFFIXES`.
     """
-    for suffix in SUFFIXES:
-        for candidate in (media.with_suffix(suffix), media.with_suffix(suffix.upper())):
-            if candidate.is_file():
-                return candidate
-    return None
+    folders: dict[Path, dict[str, list[Path]]] = {}
+    found = {}
+    for path in media:
+        if path.parent not in folders:
+            folders[path.parent] = _list_folder(path.parent)
+        candidates = folders[path.parent].get(path.stem, [])
+        best = next((c for c in candidates if c != path and _may_be_transcript(c)), None)
+        if best is not None:
+            found[path] = best
+    return found
 
 
-def load_words(
-    path: Path, *, duration: Seconds, speech: Callable[[], Sequence[Span]]
-) -> tuple[Word, ...]:
-    """Read a transcript as words with times.
-
-    Subtitles give times to lines, and each line's words share its span by their length. Plain
-    text has no times: its words share the clip's speech by their length.
+def load_transcript(path: Path, *, duration: Seconds, video: str | None = None) -> LoadedTranscript:
+    """Read a transcript.
 
     Parameters
     ----------
     path : Path
-        A ``.srt``, ``.vtt`` or ``.txt`` file in UTF-8.
+        SubRip (``.srt``), WebVTT (``.vtt``), YouTube's ``.json3``, JSON of Whisper or WhisperX, a
+        Praat TextGrid, a ``.csd`` of words, or plain text (``.txt``).
     duration : Seconds
         The clip's length.
-    speech : callable
-        Gives the spans of speech; called for plain text only.
+    video : str, optional
+        The clip's name in a ``.csd`` file; the file's own without it.
 
     Returns
     -------
-    tuple of Word
-        In time order, inside the clip.
+    LoadedTranscript
+        With at least one word.
 
     Raises
     ------
     SourceError
         If the file cannot be read, holds no words, or does not fit the clip; with its line.
     """
-    text = _read_text(path)
-    if path.suffix.lower() == ".txt":
-        spans = list(speech()) or [(0.0, duration)]
-        words = spread_words(text.split(), spans)
+    suffix = path.suffix.lower()
+    log = RepairLog(path, unit="row" if suffix == ".csd" else "line")
+    guessed: tuple[Repair, ...] = ()
+    if suffix == ".csd":
+        passages = read_csd_words(path=path, entry=video or path.stem, duration=duration, log=log)
     else:
-        words = _words_of_cues(read_cues(path, text), path=path, duration=duration)
-    if not words:
+        text, guessed = read_text(path)
+        read = _READERS.get(suffix, _read_plain)
+        passages = read(text=text, duration=duration, log=log) if text.strip() else ()
+    if not any(passage.tokens for passage in passages):
         raise SourceError(f"{path}: holds no words", code="empty_transcript")
-    return tuple(words)
+    return LoadedTranscript(
+        passages=passages,
+        has_times=suffix == ".csd" or suffix in _READERS,
+        repairs=(*guessed, *log.repairs()),
+    )
 
 
-def read_cues(path: Path, text: str) -> list[Cue]:
-    """Read SubRip or WebVTT.
-
-    Parameters
-    ----------
-    path : Path
-        Named in errors.
-    text : str
-        The file's content.
-
-    Returns
-    -------
-    list of Cue
-        By start; cues without text are left out.
-
-    Raises
-    ------
-    SourceError
-        If a time cannot be read or a cue ends before it starts; with its line.
-    """
-    cues = []
-    lines = text.splitlines()
-    for number, line in enumerate(lines, start=1):
-        if "-->" not in line:
-            continue
-        match = _ARROW.match(line)
-        times = [_seconds(match[name]) for name in ("start", "end")] if match else [None, None]
-        start, end = times
-        if start is None or end is None or end < start:
-            raise SourceError(
-                f"{path}, line {number}: {line.strip()!r} is not a span of time such as "
-                "'00:01:02,500 --> 00:01:04,000'",
-                code="bad_transcript",
-            )
-        body = " ".join(_until_blank(lines, number))
-        if clean := _clean(body):
-            cues.append(Cue(start, end, clean, number))
-    return sorted(cues)
-
-
-def spread_words(tokens: Sequence[str], spans: Sequence[Span]) -> list[Word]:
-    """Share spans of time out among words by their length in letters.
+def place_words(
+    transcript: LoadedTranscript,
+    *,
+    speech: Callable[[], Sequence[Span]],
+    aligner: Aligner = spread_words,
+) -> tuple[Passage, ...]:
+    """Give all words of a transcript times.
 
     Parameters
     ----------
-    tokens : sequence of str
-        The words.
-    spans : sequence of (start, end)
-        In time order, at least one; gaps between them get no words' starts.
+    transcript : LoadedTranscript
+        Words with times keep them.
+    speech : callable
+        Gives the spans of speech; called for plain text only.
+    aligner : callable
+        Given the words of a subtitle and its span, or all words of a plain text and the spans of
+        speech; without it words share these by their length.
 
     Returns
     -------
-    list of Word
-        One for each token.
-
-    Examples
-    --------
-    >>> [(w.text, w.start, w.end) for w in spread_words(["so", "so"], [(0.0, 1.0), (3.0, 4.0)])]
-    [('so', 0.0, 1.0), ('so', 3.0, 4.0)]
+    tuple of Passage
+        The same passages, with words.
     """
-    # A word costs its letters and the space after it.
-    ends = list(accumulate(len(token) + 1 for token in tokens))
-    if not ends:
-        return []
-    done = [0.0, *accumulate(end - start for start, end in spans)]
-
-    def place(share: float, *, at_end: bool) -> Seconds:
-        spoken = share * done[-1]
-        # An end stays in the span it closes, a start opens the next.
-        span = bisect_left(done, spoken) - 1 if at_end else _last_at_most(done, spoken)
-        span = min(max(span, 0), len(spans) - 1)
-        return min(spans[span][0] + spoken - done[span], spans[span][1])
-
-    words = []
-    for token, begin, end in zip(tokens, [0, *ends], ends, strict=False):
-        start = place(begin / ends[-1], at_end=False)
-        words.append(
-            Word(text=token, start=start, end=max(start, place(end / ends[-1], at_end=True)))
-        )
-    return words
+    spans = None if transcript.has_times else list(speech())
+    return align_passages(passages=transcript.passages, aligner=aligner, spans=spans)
 
 
-def _last_at_most(values: Sequence[float], wanted: float) -> int:
-    index = bisect_left(values, wanted)
-    return index if index < len(values) and values[index] == wanted else index - 1
+def words_of(passages: Iterable[Passage]) -> tuple[Word, ...]:
+    """Gather the words of passages.
+
+    Parameters
+    ----------
+    passages : iterable of Passage
+        With words.
+
+    Returns
+    -------
+    tuple of Word
+        In time order.
+    """
+    words = [word for passage in passages for word in passage.words]
+    return tuple(sorted(words, key=lambda word: (word.start, word.end)))
 
 
-def _words_of_cues(cues: list[Cue], *, path: Path, duration: Seconds) -> list[Word]:
-    words: list[Word] = []
-    for cue in cues:
-        if cue.start >= duration:
-            raise SourceError(
-                f"{path}, line {cue.line}: begins at {cue.start:.2f} s, the clip lasts "
-                f"{duration:.2f} s; is it another clip's transcript?",
-                code="transcript_beyond_clip",
-            )
-        words += spread_words(cue.text.split(), [(cue.start, min(cue.end, duration))])
-    return sorted(words, key=lambda word: (word.start, word.end))
-
-
-def _read_text(path: Path) -> str:
+def _list_folder(folder: Path) -> dict[str, list[Path]]:
+    """Find what may be transcripts in a folder, by the name of the clip, best first."""
+    ranked: list[tuple[int, str, Path]] = []
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{path}: is not UTF-8 at byte {error.start}; save it as UTF-8", code="bad_encoding"
-        ) from error
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error})", code="unreadable") from error
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
+    except OSError:
+        return {}
+    for path in (folder / name for name in names):
+        suffix = path.suffix.lower()
+        if suffix not in SUFFIXES:
+            continue
+        rank = SUFFIXES.index(suffix)
+        ranked += [(rank, name, path) for name in {path.stem, *_videos(path)}]
+    listed: dict[str, list[Path]] = {}
+    for _, name, path in sorted(ranked):
+        listed.setdefault(name, []).append(path)
+    return listed
 
 
-def _seconds(clock: str) -> Seconds | None:
-    match = _CLOCK.match(clock)
-    if match is None:
-        return None
-    hours, minutes, seconds, fraction = match.groups()
-    whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
-    return whole + int(fraction.ljust(3, "0")) / 1000
+def _videos(path: Path) -> tuple[str, ...]:
+    """Name the videos in a data set's file of words; other files are of one clip."""
+    if path.suffix.lower() != ".csd" or "word" not in path.stem.lower():
+        return ()
+    try:
+        return csd_entries(path)
+    except SourceError:
+        return ()
 
 
-def _until_blank(lines: list[str], first: int) -> list[str]:
-    body = []
-    for line in lines[first:]:
-        if not line.strip() or "-->" in line:
-            break
-        body.append(line)
-    return body
+def _may_be_transcript(path: Path) -> bool:
+    """Tell transcripts from the many other things that are in JSON."""
+    if path.suffix.lower() != ".json":
+        return True
+    try:
+        return _TRANSCRIPT_KEY.search(path.read_bytes()) is not None
+    except OSError:
+        return True
 
 
-def _clean(text: str) -> str:
-    # A tag may stand inside a word: only line breaks part words.
-    return " ".join(html.unescape(_MARKUP.sub("", _BREAK.sub(" ", text))).split())
+def _read_plain(*, text: str, duration: Seconds, log: RepairLog) -> tuple[Passage, ...]:
+    return tuple(_plain_passages(re.split(r"\r\n|\r|\n", text), duration, log))
+
+
+def _plain_passages(lines: Sequence[str], duration: Seconds, log: RepairLog) -> Iterator[Passage]:
+    speaker: str | None = None
+    for number, line in enumerate(lines, start=1):
+        if "-->" in line:
+            raise log.refuse("holds '-->': subtitles belong into a .srt or .vtt file", number)
+        if _CLOCK_LINE.fullmatch(line):
+            log.note("lost_text", "a time alone in its line was left out", number)
+            continue
+        text = read_cue_text(text=without_private(line), speaker=speaker, is_markup=False)
+        for index, turn in enumerate(text.turns):
+            tokens = tuple(token.text for token in text.tokens if token.turn == index)
+            if tokens or turn.events:
+                yield Passage(
+                    start=0.0,
+                    end=duration,
+                    tokens=tokens,
+                    speaker=turn.speaker,
+                    is_turn=turn.is_new,
+                    events=tuple(turn.events),
+                    line=number,
+                )
+        speaker = text.turns[-1].speaker

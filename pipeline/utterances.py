@@ -1,16 +1,21 @@
 """From clips, words and labels to utterances and their split."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from extractors.errors import ExtractorError
+from extractors.sequence import Seconds
 from extractors.words import Word
 from pipeline.failure_log import FailureLog
 from pipeline.labels import Label
 from pipeline.records import Clip, Segment, Transcript
-from pipeline.segments import SegmentConfig, segment_speech, segment_words
+from pipeline.segments import SegmentConfig, segment_speech, segment_words, utterance_span
 from pipeline.speech_finder import SpeechFinder
 from pipeline.splits import SPLIT_NAMES, Split, SplitConfig, make_split
+
+_WIDE = "[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
+_WIDE_SPACE = re.compile(f"(?<={_WIDE}) (?={_WIDE})")
 
 
 def make_segments(
@@ -19,6 +24,7 @@ def make_segments(
     transcripts: Mapping[str, Transcript],
     labels: Sequence[tuple[Label, Clip]],
     cut: "Cutter",
+    barriers: Mapping[str, Sequence[Seconds]] | None = None,
 ) -> list[Segment]:
     """Make utterances as labelled; of clips without a label, as cut from words or speech.
 
@@ -32,6 +38,9 @@ def make_segments(
         Rows of label files.
     cut : Cutter
         Cuts a clip without labels.
+    barriers : mapping of str to sequence of Seconds, optional
+        Clip id to times across which no utterance goes that is cut here, such as shots of another
+        speaker; those that the transcript tells of are known.
 
     Returns
     -------
@@ -43,11 +52,13 @@ def make_segments(
         by_clip.setdefault(clip.id, []).append(row)
     made = []
     for clip in clips:
-        words = transcripts[clip.id].words if clip.id in transcripts else ()
+        transcript = transcripts.get(clip.id)
+        words = transcript.words if transcript else ()
         if clip.id in by_clip:
             made += [_labelled(clip, row, words) for row in by_clip[clip.id]]
         else:
-            made += cut(clip, words)
+            told = transcript.barriers if transcript else ()
+            made += cut(clip, words, (*told, *(barriers or {}).get(clip.id, ())))
     return made
 
 
@@ -69,7 +80,9 @@ class Cutter:
     speech: SpeechFinder
     log: FailureLog
 
-    def __call__(self, clip: Clip, words: Sequence[Word]) -> list[Segment]:
+    def __call__(
+        self, clip: Clip, words: Sequence[Word], barriers: Sequence[Seconds] = ()
+    ) -> list[Segment]:
         """Cut one clip.
 
         Parameters
@@ -78,6 +91,8 @@ class Cutter:
             The clip.
         words : sequence of Word
             Its words, none without a transcript.
+        barriers : sequence of Seconds, optional
+            Times across which no utterance goes.
 
         Returns
         -------
@@ -85,14 +100,16 @@ class Cutter:
             Without labels.
         """
         if words:
-            parts = segment_words(words=words, config=self.config)
-            return [_from_words(clip, part) for part in parts]
+            parts = segment_words(words=words, config=self.config, barriers=barriers)
+            return [_from_words(clip, part, barriers) for part in parts]
         try:
             spans = self.speech.spans(clip)
         except ExtractorError as error:
             self.log.record(error, item=clip.path, step="speech", clip_id=clip.id)
             spans = ()
-        cut = segment_speech(spans=spans, duration=clip.duration, config=self.config)
+        cut = segment_speech(
+            spans=spans, duration=clip.duration, config=self.config, barriers=barriers
+        )
         return [_segment(clip, start, end, "") for start, end in cut]
 
 
@@ -111,14 +128,19 @@ def _segment(
 
 def _labelled(clip: Clip, row: Label, words: tuple[Word, ...]) -> Segment:
     start, end = row.span(clip)
-    inside = [w.text for w in words if start <= (w.start + w.end) / 2 < end]
-    return _segment(clip, start, end, row.text or " ".join(inside), row.label)
+    inside = [w for w in words if start <= (w.start + w.end) / 2 < end]
+    return _segment(clip, start, end, row.text or _written(inside), row.label)
 
 
-def _from_words(clip: Clip, words: list[Word]) -> Segment:
+def _from_words(clip: Clip, words: Sequence[Word], barriers: Sequence[Seconds]) -> Segment:
+    start, end = utterance_span(words=words, barriers=barriers)
     # A word of no length still needs a span that holds its middle.
-    end = max(words[0].start + 1e-3, *(word.end for word in words))
-    return _segment(clip, words[0].start, end, " ".join(word.text for word in words))
+    return _segment(clip, start, max(start + 1e-3, end), _written(words))
+
+
+def _written(words: Sequence[Word]) -> str:
+    """Write words side by side; Chinese and Japanese know no spaces."""
+    return _WIDE_SPACE.sub("", " ".join(word.text for word in words))
 
 
 def divide(

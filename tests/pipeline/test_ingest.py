@@ -248,6 +248,21 @@ def test_transcripts_that_cannot_be_used(folder, run, add):
     assert len({segment.clip_id for segment in report.segments}) == 6
 
 
+def test_what_was_mended_in_a_transcript_is_recorded_every_time(run, add, workspace):
+    path = add("a.wav").with_suffix(".srt")
+    path.write_bytes(SRT.replace("Very", "Tr\xe8s").encode("latin-1"))
+    for _ in range(2):
+        report = run()
+        assert [word.text for word in report.transcripts[0].words] == ["Tr\xe8s", "good."]
+        assert codes(report) == [("a.srt", "transcript", "guessed_encoding")]
+    assert tuple(read_manifest(workspace.transcripts, Transcript)) == report.transcripts
+
+
+def test_utterances_end_with_their_speaker(run, add):
+    add("a.wav", seconds=4.0, srt=SRT.replace("Very good.", "- Very good\n- No it is"))
+    assert [segment.text for segment in run().segments] == ["Very good", "No it is"]
+
+
 def test_bad_labels_are_recorded_and_the_rest_goes_on(folder, run, add):
     add("a.wav")
     rows = [["none.wav", "1"], ["a.wav", "3.5"], ["a.wav", "good"], ["a.wav", "-1"]]

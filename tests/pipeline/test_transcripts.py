@@ -1,218 +1,236 @@
-import itertools
+import json
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from extractors.words import Word
+from pipeline.csd_words import write_csd_words
 from pipeline.errors import SourceError
-from pipeline.transcripts import find_transcript, load_words, read_cues, spread_words
+from pipeline.transcripts import (
+    SUFFIXES,
+    find_transcripts,
+    load_transcript,
+    place_words,
+    words_of,
+)
 
-TOKENS = st.lists(st.text("abcxyzäß漢'", min_size=1, max_size=12), min_size=1, max_size=30)
-TIMES = st.lists(st.floats(0, 1e4), min_size=2, max_size=12, unique=True)
-
-
-@st.composite
-def spans(draw):
-    """Disjoint spans in time order, some of them adjoining."""
-    times = sorted(draw(TIMES))
-    if draw(st.booleans()):
-        return list(itertools.pairwise(times))
-    return list(zip(times[0::2], times[1::2], strict=False))
+SAMPLES = Path(__file__).parent / "transcript_samples"
+SRT = "1\n00:00:00,000 --> 00:00:01,000\nhello\n"
 
 
-def load(path, content, *, duration=100.0, speech=()):
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    words = load_words(path, duration=duration, speech=lambda: speech)
-    return [(word.text, round(word.start, 3), round(word.end, 3)) for word in words]
+def load(path, *, duration=4000.0):
+    return load_transcript(path, duration=duration)
 
 
-@given(TOKENS, spans())
-def test_plain_text_is_spread_over_speech(tokens, spans):
-    words = spread_words(tokens, spans)
-    assert [word.text for word in words] == tokens
-    edges = [edge for word in words for edge in (word.start, word.end)]
-    assert edges == sorted(edges)
-    assert all(any(a <= word.start <= b for a, b in spans) for word in words)
-    assert all(any(a <= word.end <= b for a, b in spans) for word in words)
-    assert words[0].start == spans[0][0]
-    assert words[-1].end == pytest.approx(spans[-1][1], rel=1e-9)
+def told(path, *, duration=4000.0):
+    """Words with their times and sources."""
+    words = words_of(place_words(load(path, duration=duration), speech=tuple))
+    return [(w.text, round(w.start, 3), round(w.end, 3), w.source) for w in words]
 
 
-@given(TOKENS, spans())
-def test_time_is_shared_by_letters(tokens, spans):
-    words = spread_words(tokens, spans)
-    total = sum(b - a for a, b in spans)
-    letters = sum(len(token) + 1 for token in tokens)
-    for word in words:
-        spoken = sum(max(0.0, min(b, word.end) - max(a, word.start)) for a, b in spans)
-        assert spoken == pytest.approx(total * (len(word.text) + 1) / letters, abs=1e-6)
+# Every sample says what a person reading it would: worked out by hand.
+SAID = {
+    "lines.srt": "I bought this kettle in March. Was it cheap? It was! It leaks, & badly",
+    "lines.vtt": "I bought this kettle in March. Was it cheap? It leaks",
+    "words.vtt": "this kettle whistles and it leaks badly",
+    "captions.json3": "this kettle whistles and it leaks",
+    "whisper.json": "This kettle whistles. And it leaks!",
+    "whisperx.json": "In 2014 this leaked, we said",
+    "long.TextGrid": 'déjà "vu" leaks',
+    "short.TextGrid": 'déjà "vu" leaks',
+    "plain.txt": "This kettle whistles. And it leaks! Badly.",
+}
+BROKEN = {
+    "lines.srt": "line 7: '00:00:02,200 --> 00:61:04,000 X1:100",
+    "lines.vtt": "line 21: ends at 3603.500 s before it begins at 3604.000 s",
+    "words.vtt": "line 21: '00:00:04:319 --> ",
+    "captions.json3": "line 10: 'tStartMs' is 'soon', not a number",
+    "whisper.json": "line 4: the word 'whistles.' ends at 0.7 s before it begins at 1.0 s",
+    "whisperx.json": r"line \d: is not JSON",
+    "long.TextGrid": "line 43: 'leaks' stands where an interval's end",
+    "short.TextGrid": "line 23: the file ends where an interval's end is expected",
+    "plain.txt": r"line 2: holds '-->'",
+}
 
 
-def test_nothing_to_say():
-    assert spread_words([], [(0.0, 1.0)]) == []
+def test_every_kind_of_text_has_a_sample_and_a_malformed_twin():
+    samples = {path.name for path in SAMPLES.iterdir() if path.is_file()}
+    assert samples == set(SAID) == set(BROKEN)
+    assert {path.name for path in (SAMPLES / "broken").iterdir()} == samples
+    assert {Path(name).suffix.lower() for name in samples} == set(SUFFIXES) - {".csd"}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_a_sample_says(name):
+    passages = load(SAMPLES / name).passages
+    assert " ".join(token for passage in passages for token in passage.tokens) == SAID[name]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_malformed_twin_is_refused_with_its_line(name):
+    with pytest.raises(SourceError, match=f"{name}, {BROKEN[name]}") as caught:
+        load(SAMPLES / "broken" / name)
+    assert caught.value.code == "bad_transcript"
+
+
+@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_encodings_and_ends_of_lines(tmp_path, name, encoding, newline):
+    text = (SAMPLES / name).read_text(encoding="utf-8")
+    path = tmp_path / name
+    path.write_bytes(text.replace("\n", newline).encode(encoding))
+    assert told(path) == told(SAMPLES / name)
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_every_beginning_of_a_file_is_read_or_refused(tmp_path, name):
+    content = (SAMPLES / name).read_bytes()
+    for length in range(0, len(content), 7):
+        path = tmp_path / name
+        path.write_bytes(content[:length])
+        with suppress(SourceError):
+            assert told(path)
+
+
+@pytest.mark.parametrize("name", [*SAID, "a.csd"])
+@pytest.mark.parametrize("content", [b"", b" \n\n", b"\xef\xbb\xbf"])
+def test_a_file_that_says_nothing_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=name) as caught:
+        load(tmp_path / name)
+    assert caught.value.code == ("unreadable" if name == "a.csd" else "empty_transcript")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_folder_is_no_transcript(tmp_path, suffix):
+    (tmp_path / f"a{suffix}").mkdir()
+    with pytest.raises(SourceError, match=f"a{suffix}: cannot be read") as caught:
+        load(tmp_path / f"a{suffix}")
+    assert caught.value.code == "unreadable"
+    assert find_transcripts([tmp_path / "a.mp4"]) == {}
+
+
+def test_a_guessed_encoding_is_recorded(tmp_path, capsys):
+    path = tmp_path / "a.srt"
+    path.write_bytes(SRT.replace("hello", "déjà vu").encode("latin-1"))
+    read = load(path)
+    assert read.passages[0].tokens == ("déjà", "vu")
+    assert [repair.code for repair in read.repairs] == ["guessed_encoding"]
+    assert "a.srt, line 3: " in read.repairs[0].detail
+    assert capsys.readouterr() == ("", "")
+
+
+def test_plain_text_has_no_times():
+    read = load(SAMPLES / "plain.txt", duration=50.0)
+    assert not read.has_times
+    assert {passage.span for passage in read.passages} == {(0.0, 50.0)}
+    assert [(p.speaker, p.tokens[:1], p.events, p.line) for p in read.passages] == [
+        ("MARY", ("This",), ("sighs",), 1),
+        ("MARY", ("And",), (), 3),
+        ("MARY", (), ("Applause",), 4),
+        ("PAUL", ("Badly.",), (), 5),
+    ]
+    assert [repair.code for repair in read.repairs] == ["lost_text"]
 
 
 def test_plain_text_without_speech_takes_the_whole_clip(tmp_path):
     path = tmp_path / "a.txt"
-    assert load(path, "one two\n", duration=4.0) == [("one", 0, 2), ("two", 2, 4)]
-
-
-def test_plain_text_starts_with_the_speech(tmp_path):
-    path = tmp_path / "a.txt"
-    told = load(path, "one two", speech=[(1.0, 2.0), (5.0, 6.0)])
-    assert told == [("one", 1, 2), ("two", 5, 6)]
-
-
-def test_subtitles_do_not_ask_for_speech(tmp_path):
-    def speech():
-        raise AssertionError("asked for speech")
-
-    path = tmp_path / "a.srt"
-    path.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
-    assert len(load_words(path, duration=5.0, speech=speech)) == 1
-
-
-SRT = """1
-00:00:01,000 --> 00:00:02,000
-<i>Hi</i>, all
-of you
-
-2
-01:00:00,5 --> 01:00:01,000
-{\\an8}The end
-"""
-
-
-def test_srt(tmp_path):
-    told = load(tmp_path / "a.srt", SRT, duration=4000.0)
-    assert told == [
-        ("Hi,", 1.0, 1.267),
-        ("all", 1.267, 1.533),
-        ("of", 1.533, 1.733),
-        ("you", 1.733, 2.0),
-        ("The", 3600.5, 3600.75),
-        ("end", 3600.75, 3601.0),
+    path.write_text("one\ntwo\n")
+    assert told(path, duration=4.0) == [
+        ("one", 0, 2, "interpolated"),
+        ("two", 2, 4, "interpolated"),
     ]
 
 
-VTT = """WEBVTT - a title
-Kind: captions
-
-STYLE
-::cue { color: red }
-
-NOTE
-This is a comment,
-not speech.
-
-intro
-00:01.000 --> 00:02.500 align:start position:10%
-<v Ann>I <b>lov</b>ed it &amp; more</v>
-
-NOTE one more
-
-01:02:03.004 --> 01:02:04.000
-<00:00:03.000><c>so</c><00:00:03.500><c> there</c>
-"""
+def test_plain_text_is_spread_over_speech(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("one two")
+    placed = place_words(load(path), speech=lambda: [(1.0, 2.0), (5.0, 6.0)])
+    assert [(word.start, word.end) for word in words_of(placed)] == [(1, 2), (5, 6)]
 
 
-@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
-@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_vtt(tmp_path, bom, newline):
-    content = bom + VTT.replace("\n", newline).encode()
-    told = load(tmp_path / "a.vtt", content, duration=4000.0)
-    assert [text for text, *_ in told] == ["I", "loved", "it", "&", "more", "so", "there"]
-    assert told[0][1] == 1.0
-    assert told[4][2] == 2.5
-    assert told[5][1] == 3723.004
-    assert told[6][2] == 3724.0
+def test_subtitles_do_not_ask_for_speech():
+    def speech():
+        raise AssertionError("asked for speech")
+
+    assert len(words_of(place_words(load(SAMPLES / "lines.srt"), speech=speech))) == 15
 
 
-def test_cues_out_of_order_are_sorted(tmp_path):
-    text = "WEBVTT\n\n00:05.000 --> 00:06.000\nlater\n\n00:01.000 --> 00:02.000\nfirst\n"
-    assert [word for word, *_ in load(tmp_path / "a.vtt", text)] == ["first", "later"]
+def test_an_aligner_is_asked_for_what_has_no_times():
+    asked = []
+
+    def aligner(tokens, spans):
+        asked.append((list(tokens), list(spans)))
+        return [
+            Word(text=token, start=spans[0][0], end=spans[0][0], source="aligned")
+            for token in tokens
+        ]
+
+    placed = place_words(load(SAMPLES / "whisper.json"), speech=tuple, aligner=aligner)
+    assert asked == [(["And", "it", "leaks!"], [(2.4, 4.4)])]
+    assert [word.source for word in words_of(placed)] == ["recognised"] * 3 + ["aligned"] * 3
+    asked.clear()
+    place_words(load(SAMPLES / "plain.txt"), speech=lambda: [(1, 2), (3, 4)], aligner=aligner)
+    assert asked == [(SAID["plain.txt"].split(), [(1, 2), (3, 4)])]
+    asked.clear()
+    place_words(load(SAMPLES / "words.vtt"), speech=tuple, aligner=aligner)
+    assert asked == []
 
 
-def test_br_parts_words(tmp_path):
-    text = "1\n00:00:01,000 --> 00:00:02,000\none<br>two<BR />three\n"
-    assert [word for word, *_ in load(tmp_path / "a.srt", text)] == ["one", "two", "three"]
-
-
-def test_the_last_cue_ends_with_the_clip(tmp_path):
-    text = "1\n00:00:01,000 --> 00:00:09,000\nlong\n"
-    assert load(tmp_path / "a.srt", text, duration=5.0) == [("long", 1.0, 5.0)]
-
-
-@pytest.mark.parametrize(
-    ("arrow", "code"),
-    [
-        ("00:00:05,000 --> 00:00:04,000", "bad_transcript"),
-        ("00:00:05,000-->00:00:06,000", "bad_transcript"),
-        ("5 --> 6", "bad_transcript"),
-        ("a --> b", "bad_transcript"),
-        ("00:00:05 --> 00:00:06", "bad_transcript"),
-        (" --> ", "bad_transcript"),
-        ("00:01:40,000 --> 00:01:41,000", "transcript_beyond_clip"),
-        ("99:00:00,000 --> 99:00:01,000", "transcript_beyond_clip"),
-    ],
-)
-@pytest.mark.parametrize("name", ["a.srt", "a.vtt"])
-def test_a_bad_line_is_named(tmp_path, arrow, code, name):
-    text = f"1\n00:00:01,000 --> 00:00:02,000\nfine\n\n2\n{arrow}\nbad\n"
-    with pytest.raises(SourceError, match=rf"{name}, line 6: ") as caught:
-        load(tmp_path / name, text)
-    assert caught.value.code == code
-
-
-@pytest.mark.parametrize("name", ["a.srt", "a.vtt", "a.txt"])
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (b"", "empty_transcript"),
-        (b" \n\n", "empty_transcript"),
-        (b"caf\xe9", "bad_encoding"),
-        ("WEBVTT".encode("utf-16"), "bad_encoding"),
-    ],
-)
-def test_a_file_that_says_nothing_is_named(tmp_path, name, content, code):
-    with pytest.raises(SourceError, match=name) as caught:
-        load(tmp_path / name, content)
-    assert caught.value.code == code
-
-
-def test_subtitles_without_text_hold_no_words(tmp_path):
-    with pytest.raises(SourceError, match=r"a\.vtt: holds no words"):
-        load(tmp_path / "a.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n<i></i>\n")
-
-
-def test_a_folder_is_no_transcript(tmp_path):
-    (tmp_path / "a.txt").mkdir()
-    with pytest.raises(SourceError, match=r"a\.txt: cannot be read") as caught:
-        load_words(tmp_path / "a.txt", duration=1.0, speech=tuple)
-    assert caught.value.code == "unreadable"
-    assert find_transcript(tmp_path / "a.mp4") is None
+def touched(folder, *names):
+    for name in names:
+        (folder / name).write_text('{"segments": []}')
+    return [folder / name for name in names]
 
 
 def test_the_best_transcript_beside_a_clip(tmp_path):
     clip = tmp_path / "talk.v2.mp4"
-    assert find_transcript(clip) is None
-    for suffix in (".txt", ".srt", ".vtt"):
-        (tmp_path / "talk.srt").touch()
-        path = tmp_path / f"talk.v2{suffix}"
-        path.touch()
-        assert find_transcript(clip) == path
+    touched(tmp_path, "talk.v2.mp4", "talk.srt", "talk.v2.jpg", "talk.v2")
+    assert find_transcripts([clip]) == {}
+    for suffix in reversed(SUFFIXES):
+        (path,) = touched(tmp_path, f"talk.v2{suffix}")
+        assert find_transcripts([clip]) == {clip: path}
 
 
-@pytest.mark.parametrize("suffix", [".TXT", ".SRT", ".VTT"])
+@pytest.mark.parametrize("suffix", [".TXT", ".SRT", ".VTT", ".TextGrid", ".JSON"])
 def test_capital_suffixes(tmp_path, suffix):
-    path = tmp_path / f"TALK{suffix}"
-    path.touch()
-    assert find_transcript(tmp_path / "TALK.MP4") == path
+    clip, path = touched(tmp_path, "TALK.MP4", f"TALK{suffix}")
+    assert find_transcripts([clip]) == {clip: path}
 
 
-@pytest.mark.parametrize("hours", ["9" * 400, "9" * 5000, "٣"])
-def test_hours_that_no_clip_has_are_an_error_with_a_line(hours):
-    line = f"{hours}:00:01,000 --> {hours}:00:02,000"
-    with pytest.raises(SourceError, match="line 2"):
-        read_cues(Path("a.srt"), f"1\n{line}\nwords\n")
+def test_clips_of_several_folders(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    clips = touched(tmp_path, "a/x.mp4", "b/x.mp4", "b/y.mp4")
+    transcripts = touched(tmp_path, "a/x.srt", "b/y.srt")
+    found = find_transcripts([*clips, tmp_path / "none" / "z.mp4"])
+    assert found == dict(zip([clips[0], clips[2]], transcripts, strict=True))
+
+
+def test_json_of_another_kind_is_left_alone(tmp_path):
+    clip, srt = touched(tmp_path, "a.mp4", "a.srt")
+    (tmp_path / "a.json").write_text(json.dumps({"title": "segments", "events": 3}))
+    assert find_transcripts([clip]) == {clip: srt}
+    (tmp_path / "a.json").write_text('{"segments" :\n[ {"start": 0')
+    assert find_transcripts([clip]) == {clip: tmp_path / "a.json"}
+
+
+def test_a_data_set_s_file_of_words_is_that_of_all_its_videos(tmp_path):
+    clips = touched(tmp_path, "one.mp4", "two.mp4", "three.mp4")
+    (tmp_path / "two.srt").write_text(SRT)
+    (tmp_path / "three.srt").write_text(SRT)
+    said = {name: [Word(text=name, start=1.0, end=2.0)] for name in ("one", "two", "CMU_Phones")}
+    words = tmp_path / "CMU_TimestampedWords.csd"
+    write_csd_words(words, said)
+    shutil.copy(words, tmp_path / "CMU_Phones.csd")
+    (tmp_path / "broken_words.csd").write_text("no HDF5")
+    found = find_transcripts(clips)
+    assert found == {clips[0]: words, clips[1]: words, clips[2]: tmp_path / "three.srt"}
+    read = load_transcript(words, duration=5.0, video="two")
+    assert read.passages[0].tokens == ("two",)
+    with pytest.raises(SourceError, match="holds no video 'three' among its 3") as caught:
+        load_transcript(words, duration=5.0, video="three")
+    assert caught.value.code == "no_transcript"

@@ -9,7 +9,7 @@ from pipeline.records import Clip, Transcript
 from pipeline.segments import SegmentConfig
 from pipeline.speech_finder import SpeechFinder
 from pipeline.splits import SplitConfig
-from pipeline.transcripts import load_words
+from pipeline.transcripts import load_transcript, place_words, words_of
 from pipeline.utterances import Cutter, divide, make_segments
 from pipeline.workspace import Workspace
 
@@ -85,6 +85,39 @@ def test_an_utterance_ends_with_its_last_sound(cut):
     assert (made.start, made.end) == (0.0, 3.0)
 
 
+def test_an_utterance_ends_where_another_speaker_begins(cut):
+    words = transcript(1)[clip(1).id].words
+    told = {
+        clip(1).id: Transcript(clip_id=clip(1).id, path="", digest="", words=words, barriers=(0.5,))
+    }
+    made = make_segments(
+        clips=[clip(1)], transcripts=told, labels=[], cut=cut, barriers={clip(1).id: [2.6]}
+    )
+    assert [(s.start, s.end, s.text) for s in made] == [
+        (0.0, 0.4, "I"),
+        (0.5, 0.9, "did."),
+        (2.0, 2.4, "Not"),
+        (2.6, 2.9, "bad."),
+    ]
+
+
+def test_labels_do_not_ask_who_speaks(cut):
+    (made,) = make_segments(
+        clips=[clip()],
+        transcripts=transcript(),
+        labels=[(row(), clip())],
+        cut=cut,
+        barriers={clip().id: [1.0]},
+    )
+    assert (made.start, made.end) == (0.0, 4.0)
+
+
+def test_chinese_is_written_without_spaces(cut):
+    words = [Word(text=text, start=0.1, end=0.2) for text in ("好。", "你", "ok", "吗", "really")]
+    (made,) = cut(clip(), words)
+    assert made.text == "好。你 ok 吗 really"
+
+
 def test_a_clip_without_words_or_sound_is_cut_evenly(cut):
     made = make_segments(clips=[clip()], transcripts={}, labels=[], cut=cut)
     assert [(s.start, s.end, s.text) for s in made] == [(0.0, 2.0, ""), (2.0, 4.0, "")]
@@ -100,7 +133,7 @@ def test_sound_that_cannot_be_decoded_is_recorded(cut, tmp_path):
 def test_subtitles_of_no_length_make_distinct_utterances(cut, tmp_path):
     path = tmp_path / "a.srt"
     path.write_text("1\n00:00:01,000 --> 00:00:01,000\nYes. No. Maybe.\n")
-    words = load_words(path, duration=4.0, speech=tuple)
+    words = words_of(place_words(load_transcript(path, duration=4.0), speech=tuple))
     made = cut(clip(), words)
     assert len({segment.id for segment in made}) == len(made)
     assert " ".join(segment.text for segment in made) == "Yes. No. Maybe."
