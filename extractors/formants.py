@@ -37,12 +37,13 @@ def formant_tracks(*, signal: Samples) -> Float64Array:
     """Follow the first five formants.
 
     Every frame's zero-phase version is weighted with R**-n, which evaluates its transform on a
-    circle outside all its zeros, and its formants are the peaks of the group delay there
-    (Bozkurt et al. 2007, section 3). R is 1.12; a greater one smooths, so R grows by 0.01 while
-    there are more than five peaks or shrinks while there are fewer, within 1.01 and 1.25. The
-    lowest five count. A value more than 250 Hz off those of the same formant in the two frames
-    before and the two after is a jump and is removed; what a frame misses is the mean of the
-    nearest values among the two frames before and the two after it.
+    circle away from the unit circle, near which zeros lie, and its formants are the peaks of the
+    group delay there (Bozkurt et al. 2007). R is 1.12; a greater one smooths, so R grows by 0.01
+    while there are more than five peaks or shrinks while there are fewer, within 1.01 and 1.25.
+    The lowest five count. Our reading of how the tracks are cleaned: a value more than 250 Hz off
+    those of the same formant in the two frames before and the two after is a jump and is removed;
+    what a frame misses is the mean of the nearest values among the two frames before and the two
+    after it.
 
     Parameters
     ----------

@@ -27,9 +27,10 @@ def vowel_space_ratio(*, formants: Float64Array, voiced: npt.NDArray[np.bool_]) 
 
     Pairs of F1 and F2 of all voiced frames are grouped by k-means into twelve clusters; the centre
     nearest to the average /i/ stands for the speaker's /i/, and so for /a/ and /u/
-    (Scherer et al. 2015, section 3). Distances and areas are those of the plane in Hz. k-means
-    starts at the quantiles of F1 crossed with those of F2, so the result does not depend on
-    chance or on the order of frames, and clusters that become empty are left out.
+    (Scherer et al. 2015). Our reading of what the paper leaves open: distances and areas are those
+    of the plane in Hz, and k-means starts at the quantiles of F1 crossed with those of F2, so the
+    result does not depend on chance or on the order of frames; clusters that become empty are left
+    out.
 
     Parameters
     ----------
