@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
@@ -34,6 +34,21 @@ class Output:
     prediction: Tensor
     parts: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     extras: dict[str, Tensor] = field(default_factory=dict)
+
+    def detach(self) -> "Output":
+        """Cut every tensor off its graph.
+
+        Returns
+        -------
+        Output
+            The same values.
+        """
+        parts = {
+            part: {modality: code.detach() for modality, code in codes.items()}
+            for part, codes in self.parts.items()
+        }
+        extras = {name: value.detach() for name, value in self.extras.items()}
+        return replace(self, prediction=self.prediction.detach(), parts=parts, extras=extras)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +106,10 @@ class SentimentModel(nn.Module, ABC):
         Frozen, keyword-only dataclass of hyper-parameters.
     version : int
         Raised whenever training on the same data gives other weights; part of a run's name.
+    estimator_steps : int
+        Steps of the estimators after each step of the model, >= 1; of no use without estimators.
+    estimator_learning_rate : float
+        Of the estimators' Adam, > 0.
 
     Raises
     ------
@@ -101,6 +120,8 @@ class SentimentModel(nn.Module, ABC):
     name: ClassVar[str]
     Config: ClassVar[type[Any]]
     version: ClassVar[int] = 1
+    estimator_steps: int = 1
+    estimator_learning_rate: float = 1e-3
 
     def __init__(self, config: Any, dimensions: Mapping[str, int]) -> None:
         super().__init__()
@@ -128,8 +149,15 @@ class SentimentModel(nn.Module, ABC):
         """The modalities the model was built for, in the order of ``MODALITIES``."""
         return tuple(self.dimensions)
 
+    @property
+    def reads_token_ids(self) -> bool:
+        """Whether the text is read from ``Batch.token_ids`` instead of stored features."""
+        return False
+
     def require_modalities(self, batch: Batch) -> None:
         """Refuse a batch that lacks one of the model's modalities.
+
+        For a model that reads token ids these are its text.
 
         Parameters
         ----------
@@ -141,11 +169,15 @@ class SentimentModel(nn.Module, ABC):
         MissingModalityError
             Naming what is missing and what is there.
         """
-        missing = [name for name in self.modalities if name not in batch.sequences]
+        there = set(batch.sequences)
+        if self.reads_token_ids:
+            there = there - {"text"} if batch.token_ids is None else there | {"text"}
+        missing = [name for name in self.modalities if name not in there]
         if missing:
+            kind = " (as token ids)" if self.reads_token_ids and "text" in missing else ""
             raise MissingModalityError(
                 f"model {self.name!r} was built for {list(self.modalities)}, the batch lacks "
-                f"{missing} and has {sorted(batch.sequences)}; build the model for the modalities "
+                f"{missing}{kind} and has {sorted(there)}; build the model for the modalities "
                 "that the data has"
             )
 
@@ -194,9 +226,44 @@ class SentimentModel(nn.Module, ABC):
         Returns
         -------
         iterable of dict
-            Keyword arguments of an optimiser's parameter groups; all parameters in one by default.
+            Keyword arguments of an optimiser's parameter groups; by default all parameters in
+            one, but for those of estimators.
         """
-        return [{"params": list(self.parameters()), "lr": learning_rate}]
+        apart = {id(parameter) for parameter in self.estimator_parameters()}
+        parameters = [p for p in self.parameters() if id(p) not in apart]
+        return [{"params": parameters, "lr": learning_rate}]
+
+    def estimator_parameters(self) -> list[nn.Parameter]:
+        """Name the parameters of estimators, which have a loss and an optimiser of their own.
+
+        An estimator measures something of the model's codes, such as their mutual information, and
+        is fitted to them between the model's steps. The model's own loss must not reach its
+        parameters, and they are in none of :meth:`parameter_groups`.
+
+        Returns
+        -------
+        list of Parameter
+            None by default.
+        """
+        return []
+
+    def estimator_loss(self, batch: Batch, output: Output) -> Tensor | None:
+        """Compute the loss that the estimators are fitted by.
+
+        Parameters
+        ----------
+        batch : Batch
+            The batch.
+        output : Output
+            What :meth:`forward` returned for it, detached.
+
+        Returns
+        -------
+        Tensor or None
+            Scalar with gradients to exactly :meth:`estimator_parameters`; None, the default, if
+            there are no estimators.
+        """
+        return None
 
     def after_step(self, batch: Batch, output: Output, epoch: int) -> None:
         """Update buffers after an optimiser step; does nothing by default.

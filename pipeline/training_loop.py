@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from models.base import Output, SentimentModel
 from models.batch import Batch
+from models.estimators import estimator_optimizer, fit_estimators
 from pipeline.dataset import PackedDataset
 from pipeline.errors import DataError, RunError
 from pipeline.evaluation import labelled, predict
@@ -77,6 +77,7 @@ class TrainingLoop:
             model.parameter_groups(config.learning_rate), weight_decay=config.weight_decay
         )
         self.wrapped_step, self.wrapped_optimizer = self.fabric.setup(self.step, self.optimizer)
+        self.estimator_optimizer = estimator_optimizer(model=model)
 
     def run(
         self,
@@ -106,7 +107,12 @@ class TrainingLoop:
         """
         path = folder / "state.safetensors"
         state = TrainingState(
-            model=self.model, optimizer=self.optimizer, settings=settings, history=[], best={}
+            model=self.model,
+            optimizer=self.optimizer,
+            estimator_optimizer=self.estimator_optimizer,
+            settings=settings,
+            history=[],
+            best={},
         )
         state.restore(path)
         scheduler = ReduceLROnPlateau(self.optimizer, factor=0.5, patience=self.config.plateau)
@@ -180,9 +186,21 @@ class TrainingLoop:
         )
         self.wrapped_optimizer.step()
         self.wrapped_optimizer.zero_grad()
+        values = {name: value.detach() for name, value in losses.items()} | {"norm": norm}
         batch, output = self.step.seen
-        self.model.after_step(batch, _detached(output), epoch)
-        return {name: value.detach() for name, value in losses.items()} | {"norm": norm}
+        values |= self._fit_estimators(batch, output)
+        self.model.after_step(batch, output.detach(), epoch)
+        return values
+
+    def _fit_estimators(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+        """Report the estimators' loss like a term of weight 0: the model is not trained by it."""
+        if self.estimator_optimizer is None:
+            return {}
+        loss = fit_estimators(
+            model=self.model, optimizer=self.estimator_optimizer, batch=batch, output=output
+        )
+        self.step.weights = {**self.step.weights, "estimators": 0.0}
+        return {"term estimators": output.prediction.new_zeros(()) if loss is None else loss}
 
     def _valid_mae(self) -> float:
         prediction = predict(
@@ -212,15 +230,6 @@ class _Step(nn.Module):
         losses = self.model.losses(batch, output, progress)
         self.weights, self.seen = losses.weights, (batch, output)
         return {"total": losses.total, **{f"term {n}": t for n, t in losses.terms.items()}}
-
-
-def _detached(output: Output) -> Output:
-    parts = {
-        part: {modality: value.detach() for modality, value in codes.items()}
-        for part, codes in output.parts.items()
-    }
-    extras = {name: value.detach() for name, value in output.extras.items()}
-    return replace(output, prediction=output.prediction.detach(), parts=parts, extras=extras)
 
 
 def make_batches(*, index: Tensor, batch_size: int, min_batch: int, seed: int) -> list[Tensor]:

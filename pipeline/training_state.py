@@ -145,6 +145,8 @@ class TrainingState:
         Epochs done.
     best : dict of str to Tensor
         Weights after the best epoch; empty before the first.
+    estimator_optimizer : Optimizer, optional
+        That of the model's estimators, if it has any.
     """
 
     model: SentimentModel
@@ -152,6 +154,7 @@ class TrainingState:
     settings: str
     history: list[EpochRecord]
     best: dict[str, Tensor]
+    estimator_optimizer: Optimizer | None = None
 
     def add(self, record: EpochRecord) -> None:
         """Take an epoch in, and the model's weights if it is the best so far.
@@ -175,8 +178,9 @@ class TrainingState:
         """
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
-        for number, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{number}/{name}": value for name, value in values.items()}
+        for group, optimizer in self._optimizers.items():
+            for number, values in optimizer.state_dict()["state"].items():
+                tensors |= {f"{group}/{number}/{name}": value for name, value in values.items()}
         history = TypeAdapter(list[EpochRecord]).dump_python(self.history)
         write_tensors(path, tensors, {"settings": self.settings, "history": history})
 
@@ -204,7 +208,8 @@ class TrainingState:
         try:
             self.history = TypeAdapter(list[EpochRecord]).validate_python(header["history"])
             self.model.load_state_dict(subset(tensors, "model"))
-            self._restore_optimizer(subset(tensors, "optimizer"))
+            for group, optimizer in self._optimizers.items():
+                _restore_optimizer(optimizer, subset(tensors, group))
         except (KeyError, ValueError, RuntimeError) as error:
             raise StoreError(
                 f"{path}: not a training's state ({error}); delete it to train from the start"
@@ -212,13 +217,21 @@ class TrainingState:
         device = next(self.model.parameters()).device
         self.best = {name: value.to(device) for name, value in subset(tensors, "best").items()}
 
-    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
-        state: dict[int, dict[str, Any]] = {}
-        for key, value in tensors.items():
-            number, name = key.split("/", 1)
-            state.setdefault(int(number), {})[name] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    @property
+    def _optimizers(self) -> dict[str, Optimizer]:
+        own = {"optimizer": self.optimizer}
+        if self.estimator_optimizer is None:
+            return own
+        return own | {"estimator_optimizer": self.estimator_optimizer}
+
+
+def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in tensors.items():
+        number, name = key.split("/", 1)
+        state.setdefault(int(number), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def check_settings(path: Path, *, found: Any, wanted: str) -> None:

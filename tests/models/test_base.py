@@ -1,10 +1,10 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
 from models.base import Losses, Output, SentimentModel, available, get, register
-from models.errors import ModelError, RegistryError
+from models.errors import MissingModalityError, ModelError, RegistryError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,35 @@ def test_all_parameters_in_one_group_by_default():
     model = Constant(None, {"text": 1})
     (group,) = model.parameter_groups(0.1)
     assert group == {"params": [model.value], "lr": 0.1}
+
+
+def test_there_are_no_estimators_by_default(make_batch, dimensions):
+    batch, model = make_batch(), Constant(None, dimensions)
+    assert model.estimator_parameters() == []
+    assert model.estimator_loss(batch, model(batch)) is None
+
+
+def test_detached_output_has_the_same_values_without_a_graph():
+    code = torch.ones(3, 2, requires_grad=True) * 2
+    output = Output(prediction=code[:, 0], parts={"Z": {"text": code}}, extras={"noise": code + 1})
+    cut = output.detach()
+    tensors = [cut.prediction, cut.parts["Z"]["text"], cut.extras["noise"]]
+    assert not any(tensor.requires_grad for tensor in tensors)
+    assert [tensor.tolist() for tensor in tensors] == [
+        tensor.tolist() for tensor in (code[:, 0], code, code + 1)
+    ]
+    assert output.prediction.requires_grad
+
+
+def test_a_reader_of_token_ids_needs_them_instead_of_features(make_batch, dimensions, monkeypatch):
+    batch, model = make_batch(), Constant(None, dimensions)
+    model.require_modalities(batch)
+    monkeypatch.setattr(Constant, "reads_token_ids", property(lambda self: True))
+    with pytest.raises(MissingModalityError, match=r"lacks \['text'\] \(as token ids\)"):
+        model.require_modalities(batch)
+    sequences = {name: s for name, s in batch.sequences.items() if name != "text"}
+    ids = torch.ones(len(batch), 3, dtype=torch.int64)
+    model.require_modalities(replace(batch, sequences=sequences, token_ids=ids))
 
 
 def test_the_hook_after_a_step_is_optional(make_batch, dimensions):
