@@ -119,7 +119,7 @@ def _media_files(folder: Path) -> Iterator[Path]:
     """Find media by their names, hidden folders left out."""
     if not folder.is_dir():
         raise SourceError(
-            f"{folder}: no such file or folder; name a folder that holds videos, a video, or an "
+            f"{folder}: no such folder or file; name a folder that holds videos, a video, or an "
             "address that begins with https://",
             code="missing_folder",
         )

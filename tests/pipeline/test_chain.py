@@ -75,7 +75,7 @@ def test_a_missing_folder(project, tmp_path):
 
 def test_nothing_was_extracted(project, videos):
     project.ingest(videos)
-    with pytest.raises(DataError, match="none of 14 utterances has any feature"):
+    with pytest.raises(DataError, match="none of 13 utterances has any feature"):
         project.train()
 
 
@@ -123,7 +123,7 @@ def test_from_videos_to_predictions(project, videos, make_clip):
     dataset, split = project.pack()
     assert split == Split.load(project.workspace.split)
     assert [len(part) for part in (split.train, split.valid, split.test)] == [6, 2, 4]
-    assert len(dataset) == 14
+    assert len(dataset) == 13
 
     run = project.train(extraction=report, timings={"extract": 1.0})
     assert run.data["clips"] == 7

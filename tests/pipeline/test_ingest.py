@@ -107,7 +107,7 @@ def test_the_manifests_hold_the_report(folder, workspace, run, add):
 
 
 def test_a_missing_folder(folder, run, workspace):
-    with pytest.raises(SourceError, match="videos/none: no such file or folder") as caught:
+    with pytest.raises(SourceError, match="videos/none: no such folder or file") as caught:
         run(folder / "none")
     assert caught.value.code == "missing_folder"
     assert not workspace.root.exists()

@@ -85,7 +85,7 @@ def test_a_list_that_is_no_text_is_refused(find, tmp_path):
 
 
 def test_what_is_not_there_is_an_error(find, tmp_path):
-    with pytest.raises(SourceError, match="no such file or folder") as raised:
+    with pytest.raises(SourceError, match="no such folder or file") as raised:
         find(tmp_path / "none")
     assert raised.value.code == "missing_folder"
 
