@@ -144,7 +144,7 @@ def test_from_videos_to_predictions(project, videos, make_clip):
 
     with project.predict().open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["text"] for row in rows] == ["Quite good.", "Rather bad."]
+    assert [row["text"] for row in rows] == ["Quite good. Rather bad."]
     assert {row["video"] for row in rows} == {str(videos / "clip 6.wav")}
     assert all(-10 < float(row["prediction"]) < 10 for row in rows)
 
