@@ -1,11 +1,10 @@
-"""Landmarks to everything that a face shows in one picture, and to one clip's rows."""
+"""Landmarks to everything that a face shows in one picture."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from extractors.action_unit_geometry import action_unit_geometry, lip_gap
-from extractors.action_units import INTENSITY_NAMES, action_units
 from extractors.face_geometry import (
     FACE_POINTS,
     RIGID_POINTS,
@@ -16,7 +15,7 @@ from extractors.face_geometry import (
 )
 from extractors.face_shape import face_modes, rigid_parameters, shape_coefficients
 from extractors.face_template import face_template
-from extractors.gaze import gaze, hold_while_closed
+from extractors.gaze import gaze
 from extractors.head_pose import head_pose
 from extractors.rotation import Float64Array
 from extractors.sequence import BoolArray, FloatArray
@@ -128,85 +127,3 @@ def _rows(usable: BoolArray, values: Float64Array) -> FloatArray:
     rows = np.full((len(usable), *values.shape[1:]), np.nan, np.float32)
     rows[usable] = values
     return rows
-
-
-# From here on: one whole clip with one face, until the extractor has its own whole-clip step.
-ACTION_UNIT_NAMES = ("AU01_r", "AU02_r", "AU12_r", "AU25_r", "AU26_r", "AU45_r")
-FACE_FEATURE_NAMES = (*GAZE_NAMES, *POSE_NAMES, *ACTION_UNIT_NAMES)
-# Step of AU45 from which the lids hide the irises.
-CLOSED_EYES = 1.0
-MIN_INSIDE = 0.9
-# Frames taken at once, so that a long video needs no second copy in double precision.
-BLOCK = 1024
-
-
-class FaceFeatures(NamedTuple):
-    """Features of every frame.
-
-    Attributes
-    ----------
-    values : ndarray of float32, shape (T, 20)
-        Columns as in ``FACE_FEATURE_NAMES``; all 0 without a face.
-    valid : ndarray of bool, shape (T,)
-        Whether all columns are measured.
-    """
-
-    values: FloatArray
-    valid: BoolArray
-
-
-def face_features(
-    *,
-    landmarks: Landmarks,
-    width: int,
-    height: int,
-    max_yaw: float,
-    max_pitch: float,
-) -> FaceFeatures:
-    """Turn the landmarks of one person in one clip into pose, gaze and action units.
-
-    Parameters
-    ----------
-    landmarks : ndarray, shape (T, 478, 3)
-        Face mesh in pixels; NaN in frames without a face. A face of which more than a tenth lies
-        outside the picture counts as none.
-    width, height : int
-        Picture size in pixels.
-    max_yaw, max_pitch : float
-        Degrees beyond which a turned head hides too much to measure action units. Such a frame
-        keeps pose and gaze, has action units 0 and is not valid.
-
-    Returns
-    -------
-    FaceFeatures
-        One row per frame.
-    """
-    values = np.zeros((len(landmarks), len(FACE_FEATURE_NAMES)), np.float32)
-    blocks = [
-        face_measures(landmarks=landmarks[start : start + BLOCK], width=width, height=height)
-        for start in range(0, max(len(landmarks), 1), BLOCK)
-    ]
-    pose, looks, geometry, inside = (
-        np.concatenate([getattr(block, name) for block in blocks])
-        for name in ("pose", "gaze", "action_units", "inside")
-    )
-    seen = np.isfinite(pose[:, 0]) & (inside >= MIN_INSIDE)
-    pitch, yaw = np.abs(np.degrees(pose[:, 3:5])).T
-    valid = seen & (yaw <= max_yaw) & (pitch <= max_pitch)
-    # No run is told from another: frames that are not valid lie between them.
-    found = action_units(
-        measures=np.column_stack([geometry, np.zeros(len(geometry))]),
-        reliable=valid,
-        runs=np.zeros(len(valid), np.int64),
-        frame_rate=25.0,
-    )
-    intensities = found.intensities[:, [INTENSITY_NAMES.index(n) for n in ACTION_UNIT_NAMES]][seen]
-    frames = np.flatnonzero(seen)
-    # Frames of an unbroken run have the same difference of frame number and rank.
-    held = hold_while_closed(
-        gaze=looks[seen].astype(np.float64),
-        closed=intensities[:, ACTION_UNIT_NAMES.index("AU45_r")] > CLOSED_EYES,
-        runs=frames - np.arange(len(frames)),
-    )
-    values[seen] = np.column_stack([held, pose[seen], intensities])
-    return FaceFeatures(values, valid)

@@ -1,5 +1,6 @@
 """mediapipe's face landmarker, for those who have its model: landmarks and blendshape scores."""
 
+import hashlib
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -69,12 +70,7 @@ class FaceLandmarker:
         self._last = -1
 
     def __enter__(self) -> Self:
-        if not self._model.is_file():
-            raise MissingModelError(
-                f"there is no face landmarker model at {self._model}; get face_landmarker.task "
-                "from mediapipe's model zoo and name its path, or use the backend 'mesh', which "
-                "needs no file"
-            )
+        _require(self._model)
         with native_messages_dropped():
             self._task = self._resources.enter_context(self._load())
             # The models are loaded at the first picture; the tracker keeps nothing of a black one.
@@ -127,6 +123,37 @@ class FaceLandmarker:
         self._last = milliseconds
         picture = Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(image))
         return self._task.detect_for_video(picture, milliseconds)
+
+
+def model_digest(model: Path) -> str:
+    """Digest of a model's file.
+
+    Parameters
+    ----------
+    model : Path
+        The file.
+
+    Returns
+    -------
+    str
+        Hexadecimal SHA-256 of its contents.
+
+    Raises
+    ------
+    MissingModelError
+        If there is no such file.
+    """
+    _require(model)
+    with model.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _require(model: Path) -> None:
+    if not model.is_file():
+        raise MissingModelError(
+            f"there is no face landmarker model at {model}; get face_landmarker.task from "
+            "mediapipe's model zoo and name its path, or leave it out: the face mesh needs no file"
+        )
 
 
 def landmarked(*, result: Any) -> Landmarked | None:

@@ -14,10 +14,14 @@ from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from extractors.errors import ExtractorError
+from extractors.facial import FacialConfig
+from extractors.media import Media
 from models.errors import ModelError
 from pipeline.chain import Project
 from pipeline.config import load_config
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.face_overlays import face_overlays
+from pipeline.face_video import draw_faces
 from pipeline.run_folder import load_run
 from pipeline.tables import (
     extraction_lines,
@@ -204,6 +208,29 @@ def predict(
     project = options.project()
     path = project.predict(run=run) if videos is None else _predict_folder(project, videos, run)
     console.print(f"predictions: {path}")
+
+
+@app.command
+def faces(
+    clip: Path,
+    *,
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
+) -> None:
+    """Draw over a video what is measured in its faces: mesh, pose, gaze, action units, speaker.
+
+    Parameters
+    ----------
+    clip : Path
+        A video.
+    output : Path
+        The MP4 to write; without it CLIP.faces.mp4 in the current folder.
+    """
+    path = Path(f"{clip.stem}.faces.mp4") if output is None else output
+    if path.resolve() == clip.resolve():
+        raise ConfigError(f"{path} is the video itself; name another file with -o")
+    media = Media(path=clip)
+    draw_faces(media=media, overlays=face_overlays(media=media, config=FacialConfig()), path=path)
+    console.print(f"faces: {path}")
 
 
 @app.command

@@ -2,12 +2,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from extractors.face_features import FACE_FEATURE_NAMES, face_features, face_measures
+from extractors.face_features import face_measures
 from extractors.face_geometry import TO_CAMERA_AXES
 from extractors.face_template import face_template
-
-UPPER_LIDS = (158, 159, 160, 385, 386, 387)
-IRISES = slice(468, 478)
 
 
 def mesh(frames, *, degrees=(0.0, 0.0, 0.0), face=None):
@@ -15,110 +12,6 @@ def mesh(frames, *, degrees=(0.0, 0.0, 0.0), face=None):
     rotation = Rotation.from_euler("XYZ", degrees, degrees=True).as_matrix()
     points = 12.0 * (face * TO_CAMERA_AXES) @ rotation.T + [320.0, 240.0, 0.0]
     return points.astype(np.float32)
-
-
-def features_of(landmarks):
-    return face_features(landmarks=landmarks, width=640, height=480, max_yaw=35.0, max_pitch=30.0)
-
-
-def column(features, name):
-    return features.values[:, FACE_FEATURE_NAMES.index(name)]
-
-
-def test_columns_are_openfaces_in_its_order():
-    assert " ".join(FACE_FEATURE_NAMES) == (
-        "gaze_0_x gaze_0_y gaze_0_z gaze_1_x gaze_1_y gaze_1_z gaze_angle_x gaze_angle_y "
-        "pose_Tx pose_Ty pose_Tz pose_Rx pose_Ry pose_Rz "
-        "AU01_r AU02_r AU12_r AU25_r AU26_r AU45_r"
-    )
-
-
-def test_a_turned_head():
-    features = features_of(mesh(5, degrees=(10.0, -20.0, 5.0)))
-    assert features.valid.all()
-    for name, degrees in (("pose_Rx", 10), ("pose_Ry", -20), ("pose_Rz", 5)):
-        np.testing.assert_allclose(np.degrees(column(features, name)), degrees, atol=0.01)
-    np.testing.assert_allclose(column(features, "pose_Tz"), 500.0 / 1.2, rtol=1e-4)
-
-
-def test_frames_without_a_face_are_zero_and_not_valid():
-    landmarks = mesh(6)
-    landmarks[2] = np.nan
-    landmarks[4] = 7.0
-    features = features_of(landmarks)
-    assert features.valid.tolist() == [True, True, False, True, False, True]
-    np.testing.assert_array_equal(features.values[[2, 4]], 0.0)
-    assert np.isfinite(features.values).all()
-
-
-@pytest.mark.parametrize("frames", [0, 3])
-def test_a_clip_without_any_face(frames):
-    features = features_of(np.full((frames, 478, 3), np.nan, np.float32))
-    assert features.values.shape == (frames, 20)
-    assert not features.valid.any()
-    assert not features.values.any()
-
-
-@pytest.mark.parametrize("degrees", [(0.0, 40.0, 0.0), (-33.0, 0.0, 0.0)])
-def test_a_head_turned_too_far_keeps_its_pose_only(degrees):
-    landmarks = mesh(20)
-    landmarks[5] = mesh(1, degrees=degrees)[0]
-    features = features_of(landmarks)
-    assert np.flatnonzero(~features.valid).tolist() == [5]
-    rotation = features.values[5, 11:14]
-    np.testing.assert_allclose(np.degrees(rotation), degrees, atol=0.05)
-    np.testing.assert_array_equal(features.values[5, 14:], 0.0)
-    assert np.linalg.norm(features.values[5, :3]) == pytest.approx(1.0, abs=1e-5)
-
-
-def test_a_blink_shows_in_au45_and_leaves_the_gaze_alone():
-    face = np.tile(face_template(), (60, 1, 1))
-    face[20:26, UPPER_LIDS, 1] -= 0.8
-    face[20:26, IRISES, 1] -= 0.4  # the mesh drags the irises down with the lids
-    features = features_of(mesh(60, face=face))
-    # The rigid points do not move, so the depth of the blink is measured as it is.
-    np.testing.assert_allclose(column(features, "AU45_r")[21:25], 4.0, atol=0.01)
-    np.testing.assert_allclose(column(features, "gaze_angle_y"), 0.0, atol=0.01)
-
-
-def test_looking_down_with_open_eyes_shows_in_the_gaze():
-    face = np.tile(face_template(), (60, 1, 1))
-    face[20:26, IRISES, 1] -= 0.4
-    features = features_of(mesh(60, face=face))
-    expected = np.arcsin(4.0 / 12.0)
-    np.testing.assert_allclose(column(features, "gaze_angle_y")[20:26], expected, atol=0.01)
-
-
-def test_action_units_do_not_depend_on_size_place_and_pose():
-    face = np.tile(face_template(), (60, 1, 1))
-    face[30:, 14, 1] -= np.linspace(0, 2, 30)
-    near = features_of(mesh(60, face=face)).values[:, 14:]
-    turned = features_of(0.3 * mesh(60, face=face, degrees=(5, 25, -10)) + 90).values[:, 14:]
-    assert near[:, 3].max() > 1.0
-    np.testing.assert_allclose(turned, near, atol=0.01)
-
-
-@pytest.mark.parametrize("value", [0.0, 1e-3, 5.0, 1e4])
-def test_degenerate_landmarks_do_no_harm(value):
-    rng = np.random.default_rng(0)
-    landmarks = np.stack([np.full((478, 3), value), rng.normal(size=(478, 3)) * value])
-    features = features_of(landmarks.astype(np.float32))
-    assert np.isfinite(features.values).all()
-
-
-def test_face_cut_off_by_the_edge_counts_as_none():
-    template = face_template()[:, :2] * np.array([1.0, -1.0])
-    flat = np.concatenate([template * 20 + [160, 120], np.zeros((len(template), 1))], axis=1)
-    shifted = [flat - [shift, 0, 0] for shift in (0.0, 160.0)]
-    found = face_features(
-        landmarks=np.stack(shifted).astype(np.float32),
-        width=320,
-        height=240,
-        max_yaw=90.0,
-        max_pitch=90.0,
-    )
-    assert found.valid.tolist() == [True, False]
-    assert not found.values[1].any()
 
 
 def measures_of(landmarks, width=640, height=480):

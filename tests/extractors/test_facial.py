@@ -1,5 +1,6 @@
 import csv
 import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from skimage import data
 
 from extractors.base import get
-from extractors.errors import MissingStreamError
-from extractors.face_features import FACE_FEATURE_NAMES
+from extractors.errors import MissingModelError, MissingStreamError
+from extractors.face_columns import select_columns
+from extractors.face_rows import ROW_NAMES
 from extractors.facial import FacialConfig, FacialExtractor, frame_spans
 from extractors.media import Media
 
@@ -38,6 +40,10 @@ def extractor() -> FacialExtractor:
     return FacialExtractor()
 
 
+def column(features, name):
+    return features.values[:, features.names.index(name)]
+
+
 def astronaut_moving(frames):
     """A real face that moves through the picture by two pixels a frame."""
     portrait = np.asarray(data.astronaut())[20:260, 80:400]
@@ -52,15 +58,14 @@ def test_is_registered_as_openface():
 def test_a_real_face_has_a_row_for_every_frame(extractor, make_clip):
     path = make_clip(picture=astronaut_moving(20), fps=25, sound=None)
     features = extractor.extract(Media(path=path))
-    assert features.names == FACE_FEATURE_NAMES
-    assert features.values.shape == (20, 20)
+    assert features.values.shape == (20, 1 + 8 + 6 + 15 + 15 + 34)
     assert features.valid.all()
     np.testing.assert_allclose(features.times[:, 0], np.arange(20) / 25, atol=1e-3)
     np.testing.assert_allclose(features.times[:, 1], np.arange(1, 21) / 25, atol=2e-3)
     # Her face moves to the right at a constant distance, looking roughly ahead.
-    across = features.values[:, FACE_FEATURE_NAMES.index("pose_Tx")]
+    across = column(features, "pose_Tx")
     assert np.corrcoef(across, np.arange(20))[0, 1] > 0.99
-    assert np.abs(np.degrees(features.values[:, 11:14])).max() < 25
+    assert np.abs(np.degrees([column(features, f"pose_R{axis}") for axis in "xyz"])).max() < 25
 
 
 def test_times_are_the_files_own(extractor, make_clip):
@@ -90,7 +95,9 @@ def test_a_smaller_range_of_poses_makes_fewer_rows_valid(make_clip):
     strict = FacialExtractor(FacialConfig(max_yaw=0.01, max_pitch=0.01))
     features = strict.extract(Media(path=path))
     assert not features.valid.any()
-    assert features.values[:, :14].any(axis=1).all()
+    assert features.values[:, :15].any(axis=1).all()
+    action_units = [name.startswith("AU") for name in features.names]
+    assert not features.values[:, action_units].any()
 
 
 def test_a_clip_without_pictures_is_refused(extractor, make_clip):
@@ -106,11 +113,119 @@ def test_a_clip_without_pictures_is_refused(extractor, make_clip):
         ("tracking_confidence", -0.1),
         ("max_yaw", 0),
         ("max_pitch", 91),
+        ("stride", 0),
+        ("most_faces", 0),
+        ("columns", "facet"),
+        ("faces", "loudest"),
     ],
 )
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(ValueError, match=f"{setting} must be in"):
         FacialConfig(**{setting: value})
+
+
+def two_faces(frames):
+    """Two real faces, the smaller one on the right."""
+    portrait = np.asarray(data.astronaut())[20:260, 80:400]
+    small = np.zeros_like(portrait)
+    small[60:180, 80:240] = portrait[::2, ::2]
+    return np.stack([np.hstack([portrait, small])] * frames)
+
+
+def test_every_face_has_rows_of_its_own(make_clip):
+    path = make_clip(picture=two_faces(12), fps=25, sound=None)
+    features = FacialExtractor(FacialConfig(faces="all")).extract(Media(path=path))
+    assert features.names[:2] == ("face_id", "confidence")
+    ids = column(features, "face_id")
+    pictures, faces = np.unique(features.times[:, 0], return_counts=True)
+    assert len(np.unique(ids)) == 2
+    assert len(pictures) == 12
+    assert set(faces[3:]) == {2}
+    mean_x = [np.mean(column(features, "pose_Tx")[ids == face]) for face in np.unique(ids)]
+    mean_z = [np.mean(column(features, "pose_Tz")[ids == face]) for face in np.unique(ids)]
+    # half the size is twice the distance
+    assert mean_z[np.argmax(mean_x)] == pytest.approx(2 * mean_z[np.argmin(mean_x)], rel=0.1)
+
+
+@pytest.mark.parametrize("faces", ["speaker", "largest"])
+def test_without_sound_the_larger_face_is_measured(make_clip, faces):
+    path = make_clip(picture=two_faces(20), fps=25, sound=None)
+    features = FacialExtractor(FacialConfig(faces=faces)).extract(Media(path=path))
+    assert len(features) == 20
+    assert features.valid[3:].all()
+    assert (column(features, "pose_Tx")[features.valid] < 0).all()
+
+
+def test_no_face_at_all_gives_no_rows_of_faces(make_clip):
+    everyone = FacialExtractor(FacialConfig(faces="all"))
+    nobody = everyone.extract(Media(path=make_clip(picture="black")))
+    somebody = everyone.extract(Media(path=make_clip(picture=astronaut_moving(4), sound=None)))
+    assert len(nobody) == 0
+    assert nobody.names == somebody.names
+
+
+def test_a_stride_measures_fewer_pictures(extractor, make_clip):
+    path = make_clip(picture=astronaut_moving(20), fps=25, sound=None)
+    features = FacialExtractor(FacialConfig(stride=3)).extract(Media(path=path))
+    np.testing.assert_allclose(features.times[:, 0], np.arange(0, 20, 3) / 25, atol=1e-3)
+    np.testing.assert_allclose(features.times[:-1, 1], features.times[1:, 0])
+    whole = extractor.extract(Media(path=path))
+    across = column(whole, "pose_Tx")[::3]
+    np.testing.assert_allclose(column(features, "pose_Tx"), across, atol=5.0)
+
+
+@pytest.mark.parametrize("columns", ["openface", "facet35", "urfunny371-like"])
+def test_sets_of_columns(make_clip, columns):
+    path = make_clip(picture=astronaut_moving(4), fps=25, sound=None)
+    features = FacialExtractor(FacialConfig(columns=columns)).extract(Media(path=path))
+    nothing = np.zeros((0, len(ROW_NAMES)), np.float32)
+    wanted = select_columns(
+        values=nothing,
+        names=ROW_NAMES,
+        times=np.zeros((0, 2)),
+        valid=np.zeros(0, np.bool_),
+        columns=columns,
+    )
+    assert features.names == wanted.names
+    assert features.valid.all()
+    assert features.values.any()
+
+
+def test_confidence_is_less_for_small_faces(make_clip):
+    everyone = FacialExtractor(FacialConfig(faces="all"))
+    small = two_faces(8)[:, ::2, ::2]
+    found = everyone.extract(Media(path=make_clip(picture=small, fps=25, sound=None)))
+    confidence, distance = column(found, "confidence"), column(found, "pose_Tz")
+    assert ((confidence >= 0) & (confidence <= 1)).all()
+    assert len(found) > 8
+    assert confidence[distance > 1.5 * distance.min()].max() < confidence.max() - 0.2
+
+
+def test_a_face_landmarker_must_be_there(make_clip, tmp_path):
+    asking = FacialExtractor(FacialConfig(face_landmarker=str(tmp_path / "none.task")))
+    with pytest.raises(MissingModelError, match=r"none\.task"):
+        asking.extract(Media(path=make_clip(sound=None)))
+    with pytest.raises(MissingModelError, match=r"none\.task"):
+        asking.weights_digest()
+
+
+def test_digest_follows_the_face_landmarker(tmp_path):
+    path = tmp_path / "face_landmarker.task"
+    path.write_bytes(b"abc")
+    digest = FacialExtractor(FacialConfig(face_landmarker=str(path))).weights_digest()
+    # SHA-256 of "abc", FIPS 180-2, appendix B.1
+    assert digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert FacialExtractor().weights_digest() == ""
+
+
+def test_the_face_landmarker_gives_the_same_columns(make_clip):
+    model = os.environ.get("WINNOW_FACE_LANDMARKER", "")
+    if not Path(model).is_file():
+        pytest.skip("WINNOW_FACE_LANDMARKER names no face_landmarker.task")
+    media = Media(path=make_clip(picture=astronaut_moving(12), fps=25, sound=None))
+    found = FacialExtractor(FacialConfig(face_landmarker=model)).extract(media)
+    assert found.names == FacialExtractor().extract(media).names
+    assert found.valid.all()
 
 
 def test_spans_end_with_the_next_frame_and_within_the_clip():
@@ -143,7 +258,7 @@ def correlations(extractor: FacialExtractor, clip: Path) -> dict[str, float]:
     found = {}
     for name, (least, _) in WANTED.items():
         theirs = openface[name][good]
-        ours = features.values[frame[good], FACE_FEATURE_NAMES.index(name)]
+        ours = column(features, name)[frame[good]]
         if len(theirs) > 10 and theirs.std() >= least:
             found[name] = float(np.corrcoef(theirs, ours)[0, 1]) if ours.std() > 0 else 0.0
     return found

@@ -13,7 +13,12 @@ SAMPLES = Path(__file__).parents[2] / "sample_videos"
 STEMS = [f"sample_{number:02d}" for number in range(1, 13)]
 # Our column, the rendered track and the least correlation. AU25 takes the mouth's width into
 # account, which the track does not.
-TRACKS = (("pose_Ry", "yaw", 0.95), ("AU45_r", "blink", 0.95), ("AU25_r", "mouth", 0.89))
+TRACKS = (
+    ("pose_Ry", "yaw", 0.95),
+    ("AU45_r", "blink", 0.95),
+    ("AU25_r", "mouth", 0.89),
+    ("AU12_r", "smile", 0.9),
+)
 # The truth's yaw is that of the picture of the head; ours is relative to the camera's axes, and so
 # also turns when the head slides sideways out of the picture.
 CENTRED_MM = 20.0
