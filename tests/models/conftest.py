@@ -1,6 +1,7 @@
 """Synthetic batches whose target can be read from every modality."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -39,6 +40,27 @@ def dimensions() -> dict[str, int]:
 @pytest.fixture
 def make_batch() -> Callable[..., Batch]:
     return synthetic_batch
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a BERT of random weights, 120 vocabulary entries and 38 word pieces."""
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(
+        vocab_size=120,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=40,
+        initializer_range=0.2,
+    )
+    folder = tmp_path_factory.mktemp("tiny_bert")
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        BertModel(config).save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(autouse=True)
