@@ -1,0 +1,124 @@
+"""Speed and memory of the extractor ``openface``, for :mod:`benchmarks.facial`."""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+
+from extractors.face_mesh import FaceMesh
+from extractors.facial import FacialExtractor
+from extractors.media import Media
+
+# CPU time of the whole extractor in parts of the bare face mesh's.
+MOST_COST = 5.5 / 4.0
+# Peak memory for a video of four times the length, in parts of that for the video itself.
+MOST_MEMORY = 1.1
+
+
+def headed(title: str, *headings: str) -> Table:
+    """Begin a table: words to the left in its first column, numbers to the right in the others."""
+    table = Table(title=title)
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place else "left")
+    return table
+
+
+def verdict(reached: bool) -> str:
+    """Word a result."""
+    return "[green]ok" if reached else "[red]missed"
+
+
+def milliseconds(work: Callable[[], object], pictures: int) -> float:
+    """CPU milliseconds a picture."""
+    started = time.process_time()
+    work()
+    return 1e3 * (time.process_time() - started) / pictures
+
+
+def costs(clip: Path, rounds: int) -> npt.NDArray[np.float64]:
+    """CPU ms a picture of decoding, the bare face mesh and the whole extractor: medians."""
+    media, extractor = Media(path=clip), FacialExtractor()
+    images = [frame.image for frame in media.frames()]
+
+    def bare() -> None:
+        with FaceMesh() as mesh:
+            for image in images:
+                mesh.find(image)
+
+    works = (lambda: sum(1 for _ in media.frames()), bare, lambda: extractor.extract(media))
+    found = [[milliseconds(work, len(images)) for work in works] for _ in range(rounds)]
+    medians: npt.NDArray[np.float64] = np.median(found, axis=0)
+    return medians
+
+
+def speed_table(clips: Sequence[Path], rounds: int) -> tuple[Table, bool]:
+    """Measure the whole extractor beside the bare face mesh, by turns."""
+    table = headed(
+        f"CPU ms a picture, median of {rounds} rounds by turns",
+        *("clip", "decoding", "bare mesh", "whole", "whole / mesh", "goal", ""),
+    )
+    good = []
+    for clip in clips:
+        decoding, bare, whole = costs(clip, rounds)
+        good.append(bool(whole / bare <= MOST_COST))
+        info = Media(path=clip).info
+        numbers = (f"{decoding:.2f}", f"{bare:.2f}", f"{whole:.2f}", f"{whole / bare:.2f}")
+        goals = (f"<= {MOST_COST:.2f}", verdict(good[-1]))
+        table.add_row(f"{clip.stem}, {info.width}x{info.height}", *numbers, *goals)
+    table.caption = (
+        "whole: decoding, sound, cuts, detection, mesh, measures. The bare mesh gets decoded "
+        "pictures, and where it finds no face it costs less."
+    )
+    return table, all(good)
+
+
+def repeated(source: Path, target: Path, times: int) -> None:
+    """Write a video several times over, without coding it again."""
+    with av.open(str(target), "w") as out:
+        streams: dict[int, av.stream.Stream] = {}
+        for turn in range(times):
+            with av.open(str(source)) as container:
+                for stream in () if streams else container.streams:
+                    streams[stream.index] = out.add_stream_from_template(stream)
+                for packet in container.demux():
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    # a second between, for sound and pictures do not end together
+                    shift = turn * ((container.duration or 0) / av.time_base + 1.0)
+                    packet.pts += round(shift / packet.time_base)
+                    packet.dts += round(shift / packet.time_base)
+                    packet.stream = streams[packet.stream.index]
+                    out.mux(packet)
+
+
+def peak_memory(path: Path) -> float:
+    """Peak memory in MB of this process after measuring a video."""
+    FacialExtractor().extract(Media(path=path))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def memory_table(source: Path) -> tuple[Table, bool]:
+    """Measure peak memory of a process of its own, for growing lengths."""
+    table = headed("Peak memory", "video", "s", "MB", "beside the shortest", "goal", "")
+    peaks: list[float] = []
+    for times in (1, 4):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "clip.mp4")
+            repeated(source, path, times)
+            command = [sys.executable, "-m", "benchmarks.facial", "--memory-of", str(path)]
+            done = subprocess.run(command, check=True, text=True, capture_output=True)
+            seconds = Media(path=path).info.duration
+        peaks.append(float(done.stdout))
+        more, flat = peaks[-1] / peaks[0], peaks[-1] / peaks[0] <= MOST_MEMORY
+        numbers = (f"{seconds:.0f}", f"{peaks[-1]:.0f}", f"{more - 1:+.1%}")
+        goal = f"<= {MOST_MEMORY - 1:+.0%}"
+        table.add_row(f"{times} x {source.stem}", *numbers, goal, verdict(flat))
+    return table, peaks[-1] / peaks[0] <= MOST_MEMORY
