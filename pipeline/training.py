@@ -13,6 +13,7 @@ from pipeline.splits import Split
 from pipeline.training_config import TrainingConfig, choose_device
 from pipeline.training_loop import TrainingLoop
 from pipeline.training_state import EpochRecord, SeedResult, TrainingState, check_settings
+from pipeline.training_unlabelled import domain_shift
 
 
 def train_seed(
@@ -37,7 +38,8 @@ def train_seed(
     dataset : PackedDataset
         With labels.
     split : Split
-        Labelled utterances of ``train`` are learned from, those of ``valid`` select the epoch.
+        Labelled utterances of ``train`` are learned from, those of ``valid`` select the epoch;
+        unlabelled ones, for a ``split_rate``, come from outside of ``valid`` and ``test``.
     model_name : str
         Registered name.
     model_config : mapping or instance of the model's ``Config``
@@ -98,8 +100,17 @@ def _finish(
     save_checkpoint(
         folder / "model.safetensors", model=state.model, normaliser=loop.normaliser, names=names
     )
+    shift = (
+        domain_shift(dataset=loop.dataset, pool=loop.pool, normaliser=loop.normaliser)
+        if loop.config.split_rate
+        else {}
+    )
     result = SeedResult(
-        seed=seed, settings=state.settings, device=device, history=tuple(state.history)
+        seed=seed,
+        settings=state.settings,
+        device=device,
+        history=tuple(state.history),
+        domain_shift=shift,
     )
     result.save(folder / "result.json")
     (folder / "state.safetensors").unlink(missing_ok=True)

@@ -24,6 +24,10 @@ class TrainingConfig:
     min_batch : int
         A last batch smaller than this joins the one before, >= 2: losses over pairs in a batch
         mean little in a small one.
+    split_rate : int
+        Unlabelled utterances that each labelled one brings along into its batch, >= 0. They count
+        neither in ``batch_size`` nor in ``min_batch``, and only in the terms of a loss that need no
+        label; MIRD is the model that they are for.
     learning_rate : float
         AdamW's, > 0.
     weight_decay : float
@@ -50,6 +54,7 @@ class TrainingConfig:
     max_epochs: int = 100
     batch_size: int = 32
     min_batch: int = 8
+    split_rate: int = 0
     learning_rate: float = 5e-4
     weight_decay: float = 0.0
     gradient_clip: float | None = 1.0
@@ -63,6 +68,7 @@ class TrainingConfig:
             "max_epochs": self.max_epochs >= 1,
             "batch_size": self.batch_size >= 2,
             "min_batch": 2 <= self.min_batch <= self.batch_size,
+            "split_rate": self.split_rate >= 0,
             "learning_rate": 0 < self.learning_rate < math.inf,
             "weight_decay": 0 <= self.weight_decay < math.inf,
             "gradient_clip": self.gradient_clip is None or 0 < self.gradient_clip < math.inf,

@@ -23,6 +23,7 @@ from pipeline.randomness import mixed_seed
 from pipeline.splits import Split
 from pipeline.training_config import TrainingConfig
 from pipeline.training_state import EpochRecord, TrainingState, as_floats, best_epoch
+from pipeline.training_unlabelled import pair_unlabelled, unlabelled_pool
 
 
 class TrainingLoop:
@@ -35,7 +36,8 @@ class TrainingLoop:
     dataset : PackedDataset
         Copied to the device as a whole.
     split : Split
-        Labelled utterances of ``train`` are learned from, those of ``valid`` select the epoch.
+        Labelled utterances of ``train`` are learned from, those of ``valid`` select the epoch;
+        unlabelled ones come from outside of ``valid`` and ``test``.
     config : TrainingConfig
         How to train.
     device : str
@@ -44,12 +46,15 @@ class TrainingLoop:
     Attributes
     ----------
     normaliser : Normaliser
-        Statistics of the training split.
+        Statistics of the labelled utterances of the training split.
+    pool : Tensor of int64
+        Positions of the unlabelled utterances that there are to learn from.
 
     Raises
     ------
     DataError
-        If fewer than two utterances can be learned from, or none can be validated on.
+        If fewer than two utterances can be learned from, none can be validated on, or unlabelled
+        ones are asked for and there are none.
     """
 
     def __init__(
@@ -70,6 +75,13 @@ class TrainingLoop:
                 f"validate on; the split has {len(self.train)} and {len(self.valid)}: label more "
                 "videos, or choose other shares or another seed of the split"
             )
+        self.pool = unlabelled_pool(dataset=self.dataset, split=split)
+        self.unlabelled = pair_unlabelled(
+            labelled=self.train,
+            pool=self.pool,
+            split_rate=config.split_rate,
+            utterances=len(self.dataset),
+        )
         self.normaliser = fit_normaliser(self.dataset, self.train)
         self.fabric = Fabric(accelerator=device, devices=1)
         self.step = _Step(model, self.dataset, self.normaliser)
@@ -176,6 +188,7 @@ class TrainingLoop:
         return as_floats(sums)
 
     def _train_batch(self, index: Tensor, progress: float, epoch: int) -> dict[str, Tensor]:
+        index = torch.cat([index, self.unlabelled[index].flatten()])
         losses: dict[str, Tensor] = self.wrapped_step(index, progress)
         self.fabric.backward(losses["total"])
         norm: Any = self.fabric.clip_gradients(

@@ -1,7 +1,7 @@
 """What training leaves on disk: the state to resume from, and a finished seed's result."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +64,16 @@ class SeedResult:
         ``cpu`` or ``cuda``.
     history : tuple of EpochRecord
         All epochs.
+    domain_shift : dict of str to float
+        Modality to how far the unlabelled utterances that were learned from are from the labelled
+        ones, as in :func:`pipeline.training_unlabelled.domain_shift`; empty if there were none.
     """
 
     seed: int
     settings: str
     device: str
     history: tuple[EpochRecord, ...]
+    domain_shift: dict[str, float] = field(default_factory=dict)
 
     @property
     def best_epoch(self) -> int:

@@ -17,6 +17,7 @@ from pipeline.training_config import TrainingConfig, choose_device
         {"batch_size": 1, "min_batch": 1},
         {"min_batch": 1},
         {"batch_size": 4, "min_batch": 5},
+        {"split_rate": -1},
         {"learning_rate": 0.0},
         {"learning_rate": math.nan},
         {"learning_rate": math.inf},

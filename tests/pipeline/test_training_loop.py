@@ -140,3 +140,55 @@ def test_an_epoch_reports_means_over_the_utterances(loop):
     assert record.total == pytest.approx(float(expected.total), rel=1e-5)
     assert record.terms["task"] == pytest.approx(float(expected.terms["task"]), rel=1e-5)
     assert record.weights == expected.weights
+
+
+@pytest.fixture
+def partly(dataset):
+    """The last eight of forty have no label."""
+    labels = dataset.labels.clone()
+    labels[32:] = float("nan")
+    return replace(dataset, labels=labels)
+
+
+def seen_in_an_epoch(loop, epoch=0):
+    batches = []
+    loop.model.after_step = lambda batch, output, epoch: batches.append(batch)
+    loop._epoch(epoch, seed=3)
+    return batches
+
+
+@pytest.mark.parametrize("split_rate", [0, 1, 3])
+def test_each_labelled_utterance_brings_its_unlabelled_ones(partly, masked_mean, short, split_rate):
+    split = Split(train=partly.ids[:24], valid=partly.ids[24:32], test=())
+    loop = TrainingLoop(
+        model=build_model(masked_mean, {}, partly.dimensions),
+        dataset=partly,
+        split=split,
+        config=replace(short, split_rate=split_rate),
+        device="cpu",
+    )
+    assert loop.pool.tolist() == list(range(32, 40))
+    batches = seen_in_an_epoch(loop)
+    assert [len(batch) for batch in batches] == [8 + 8 * split_rate] * 3
+    for batch in batches:
+        assert batch.has_target.tolist() == [True] * 8 + [False] * 8 * split_rate
+        brought = [
+            32 + (i + 24 * k) % 8 for i in batch.index[:8].tolist() for k in range(split_rate)
+        ]
+        assert batch.index[8:].tolist() == brought
+    labelled = torch.cat([batch.index[:8] for batch in batches])
+    assert sorted(labelled.tolist()) == list(range(24))
+
+
+def test_unlabelled_utterances_of_the_held_out_splits_are_never_seen(partly, masked_mean, short):
+    ids = partly.ids
+    split = Split(train=ids[:24], valid=(*ids[24:32], ids[35]), test=(ids[33], ids[39]))
+    loop = TrainingLoop(
+        model=build_model(masked_mean, {}, partly.dimensions),
+        dataset=partly,
+        split=split,
+        config=replace(short, split_rate=2),
+        device="cpu",
+    )
+    seen = torch.cat([batch.index for batch in seen_in_an_epoch(loop)])
+    assert set(seen.tolist()) == {*range(24), 32, 34, 36, 37, 38}
