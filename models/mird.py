@@ -53,8 +53,9 @@ without text          no such case           no such case                  the f
 The authors' results are on their test split's best epoch and leave utterances of sentiment 0 out of
 all metrics, MAE and correlation too; their plotted mutual information was edited before plotting.
 The term ``unclamped_information``, of weight 0, reports the sum of the bounds as they are. A bound
-is only one if its estimator is close to the truth: none of these numbers says by itself that codes
-are independent.
+is only one if its estimator is close to the truth, and variances of at least 1/e keep it from that
+for small codes: it falls with their squared length, whatever they know of each other. None of these
+numbers says by itself that codes are independent.
 """
 
 from collections.abc import Iterable, Mapping

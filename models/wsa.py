@@ -37,7 +37,8 @@ class WordwiseAttention(nn.Module):
     Notes
     -----
     WSA-BERT, Interspeech 2022, and MIRD; MAG is Rahman et al., ACL 2020. Scores are not divided by
-    sqrt(d), as there.
+    sqrt(d), as there, so that in a wide embedding a word begins with one or two frames, and with a
+    gradient of 0 for the keys where it has only one.
     """
 
     def __init__(

@@ -47,23 +47,36 @@ def test_the_learning_loss_trains_all_estimators():
     assert all(parameter.grad.any() for parameter in module.parameters())
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.3, 0.6])
-def test_fitted_it_is_the_closed_form_for_correlated_normals(rho):
-    # with the true conditional the bound is rho^2 / (1 - rho^2) a column
+def fitted_bound(*, rho, scale=1.0):
+    """Bound of two columns of correlated normals, by estimators that had time to learn."""
     module = build(width=2, pairs=(("a", "b"),))
 
     def correlated(size):
         a = torch.randn(size, 2)
-        return {"a": a, "b": rho * a + (1 - rho**2) ** 0.5 * torch.randn(size, 2)}
+        b = rho * a + (1 - rho**2) ** 0.5 * torch.randn(size, 2)
+        return {"a": scale * a, "b": scale * b}
 
     optimiser = torch.optim.Adam(module.parameters(), lr=1e-2)
     for _ in range(400):
         optimiser.zero_grad()
         module.learning_loss(correlated(256)).backward()
         optimiser.step()
-    found = module(correlated(20_000))["a_b"].item()
+    return module(correlated(20_000))["a_b"].item()
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.3, 0.6])
+def test_fitted_it_is_the_closed_form_for_correlated_normals(rho):
+    # with the true conditional the bound is rho^2 / (1 - rho^2) a column
+    found = fitted_bound(rho=rho)
     assert found == pytest.approx(2 * rho**2 / (1 - rho**2), abs=0.1)
-    assert found > -2 * 0.5 * np.log(1 - rho**2) - 0.02
+    assert found > -np.log(1 - rho**2) - 0.02
+
+
+def test_codes_that_shrink_escape_the_bound():
+    # variances of at least 1/e leave e rho^2 scale^2 a column, below the true information
+    found = fitted_bound(rho=0.6, scale=0.1)
+    assert found == pytest.approx(2 * np.e * (0.6 * 0.1) ** 2, rel=0.25)
+    assert found < 0.1 * -np.log(1 - 0.6**2)
 
 
 def test_few_compared_rows_estimate_the_same_bound():

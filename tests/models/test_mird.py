@@ -319,6 +319,16 @@ def test_bert_inside_is_read_rebuilt_and_trained(with_bert, make_batch):
         assert encoder.bert.encoder.layer[0].attention.self.query.weight.grad.any()
 
 
+def test_bert_learns_what_only_the_words_say(with_bert, make_batch):
+    batch = make_batch()
+    for name in ("audio", "vision"):
+        batch = lacking(batch, name)
+    batch = pieces(batch)
+    model = train(with_bert, batch, 60, rate=3e-3)
+    error = (model.eval()(batch).prediction - batch.target).abs().mean()
+    assert error < 0.2 * (batch.target - batch.target.median()).abs().mean()
+
+
 def test_padding_and_order_of_word_pieces_change_nothing(with_bert, make_batch):
     batch, model = pieces(make_batch()), with_bert.eval()
     plain = model(batch)
