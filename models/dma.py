@@ -23,7 +23,10 @@ several pairs           the mean of their L_cov
 results                 none are known; Self-MM's are the ones to compare with
 ======================  =================================================================
 
-Equal covariances do not say that two modalities agree on an utterance; see
+Trained on CMU-MOSI's utterance vectors and on ICT-MMMO, L_cov stays near 1e-5 beside a task error
+near 1, and neither a weight of 1 nor of 10 moves the test error by more than seeds do: the
+normaliser and features of small variance leave it next to no say. Equal covariances do not say
+that two modalities agree on an utterance, either; see
 :func:`models.losses.covariance.covariance_loss`.
 """
 
