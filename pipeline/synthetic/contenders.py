@@ -1,0 +1,88 @@
+"""Who takes part in the benchmark."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import yaml
+
+from models.base import available, get
+from pipeline.errors import ConfigError
+
+#: Strides fit features of 25 to 100 frames a second; generated clips have 10 to 50 frames.
+_FULL_RATE = {"audio_stride": 1, "vision_stride": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """A model with its settings.
+
+    Parameters
+    ----------
+    name : str
+        In tables and file names.
+    model : str
+        Registered name.
+    settings : mapping
+        Those of the model's ``Config`` that differ from the defaults.
+    modalities : tuple of str, optional
+        What it is given; all of them without it.
+    """
+
+    name: str
+    model: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    modalities: tuple[str, ...] | None = None
+
+
+#: Contenders besides the registered models with their defaults.
+VARIANTS = (
+    Contender(name="mind_task_only", model="mind", settings={"disentangle": False}),
+    Contender(
+        name="mind_text_only",
+        model="mind",
+        settings={"disentangle": False},
+        modalities=("text",),
+    ),
+)
+
+
+def find_contender(name: str) -> Contender:
+    """Look a contender up.
+
+    Parameters
+    ----------
+    name : str
+        Of a variant or a registered model, followed by settings that differ from its own, such as
+        ``mind,width=64,muted=P``.
+
+    Returns
+    -------
+    Contender
+        It reads every frame, if that is a setting of the model and not among those given.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such contender, with a list of all, or a setting is not written as
+        name=value.
+    """
+    base, *written = name.split(",")
+    known = {variant.name: variant for variant in VARIANTS}
+    known |= {model: Contender(name=model, model=model) for model in available()}
+    if base not in known:
+        raise ConfigError(f"unknown contender {base!r}; there are: {', '.join(sorted(known))}")
+    names = {setting.name for setting in fields(get(known[base].model).Config)}
+    settings = {key: value for key, value in _FULL_RATE.items() if key in names}
+    settings |= dict(known[base].settings) | dict(_parse(setting) for setting in written)
+    return replace(known[base], name=name, settings=settings)
+
+
+def _parse(setting: str) -> tuple[str, Any]:
+    key, found, value = setting.partition("=")
+    if not found:
+        raise ConfigError(f"contender setting {setting!r}: write name=value, such as width=64")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"contender setting {setting!r}: not a YAML value") from error

@@ -1,0 +1,73 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from models.batch import MODALITIES
+from pipeline.synthetic.swap_test import swap_test
+
+
+class Decoder:
+    """Concatenates what it is given, or forgets the private codes."""
+
+    def __init__(self, forgets=()):
+        self.forgets = forgets
+
+    def decode(self, parts):
+        return {
+            name: torch.cat(
+                [codes[name] * (part not in self.forgets) for part, codes in parts.items()], 1
+            )
+            for name in parts["S"]
+        }
+
+
+@pytest.fixture
+def truth(generator):
+    values = generator.standard_normal((2000, 13))
+    names = ["shared", *(f"private_{name}" for name in MODALITIES)]
+    return dict(zip(names, np.split(values, [4, 7, 10], axis=1), strict=True))
+
+
+def swapped(model, factors, *, leak=0.0):
+    def parts(rows):
+        return {
+            "S": dict.fromkeys(MODALITIES, factors["shared"][rows]),
+            "P": {
+                name: factors[f"private_{name}"][rows] + leak * factors["shared"][rows][:, :3]
+                for name in MODALITIES
+            },
+        }
+
+    old, new = slice(0, 1000), slice(1000, None)
+    return swap_test(
+        model=model,
+        parts=parts(old),
+        factors={name: values[old] for name, values in factors.items()},
+        new_parts=parts(new),
+        new_factors={name: values[new] for name, values in factors.items()},
+    )
+
+
+def test_clean_codes_carry_their_factors_to_another_clip(truth):
+    found = swapped(Decoder(), truth)
+    assert found["swap_shared_follows"] > 0.99
+    assert found["swap_private_follows"] > 0.99
+    assert found["swap_shared_strays"] < 0
+    assert found["swap_private_strays"] < 0
+
+
+def test_a_leak_takes_the_shared_factors_along(truth):
+    clean, leaking = (swapped(Decoder(), truth, leak=leak) for leak in (0.0, 1.0))
+    assert leaking["swap_private_follows"] < clean["swap_private_follows"] - 0.2
+
+
+def test_a_decoder_that_ignores_private_codes_follows_nothing(truth):
+    found = swapped(Decoder(forgets=("P",)), truth)
+    assert found["swap_shared_follows"] > 0.99
+    assert abs(found["swap_private_follows"]) < 0.05
+
+
+def test_without_a_decoder_nothing_is_swapped(truth):
+    assert all(math.isnan(value) for value in swapped(object(), truth).values())
