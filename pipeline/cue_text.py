@@ -3,7 +3,7 @@
 import html
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,9 +37,17 @@ _LINE_START = re.compile(
     rf"^(?:[^\S\n]|{_PRIVATE.pattern})*{_CHANGE}(?:{_NAME}\s*:(?=\s|$))?", re.MULTILINE
 )
 
-_BRACKETS = re.compile(r"\[([^\[\]]*)\]|［([^［］]*)］|【([^【】]*)】|<([a-z][^<>\n]{0,40})>", re.I)
-_ASIDES = re.compile(r"\(([^()]*)\)|（([^（）]*)）|(?<!\w)\*([^\W\d][^*\n]*)\*(?!\w)")
-_NOTES = re.compile("[♩♪♫♬]+")
+_BRACKETS = re.compile(
+    r"\[([^\[\]]*)\]|［([^［］]*)］|【([^【】]*)】|<([a-z][^<>\n]{0,40})>"
+    rf"|{_TURNS.pattern}",
+    re.IGNORECASE,
+)
+_ASIDES = re.compile(
+    r"\(([^()]*)\)|（([^（）]*)）|(?<!\w)\*([^\W\d][^*\n]*)\*(?!\w)" rf"|{_TURNS.pattern}"
+)
+_NOTES = re.compile(rf"[♩♪♫♬]+|{_TURNS.pattern}")
+# Blanks and marks around something that stands alone in its line take less than this.
+_NEAR = 100
 _SOUNDS = re.compile(
     r"\b(?:applau|laugh|giggl|chuckl|cheer|clap|music|sings?\b|singing|hum(?:s|ming)\b|cough|sigh|"
     r"sob|gasp|sniff|groan|whistl|whisper|scream|inaudible|unintelligible|indistinct|crosstalk|"
@@ -52,7 +60,8 @@ _CJK = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020
 _SIGN = re.compile(f"[{_CJK}]")
 _PIECES = re.compile(rf"\s+|{_PRIVATE.pattern}|[^\s\U000f0000-\U0010ffff]+")
 _SIGNS_AND_PIECES = re.compile(
-    rf"\s+|{_PRIVATE.pattern}|{_SIGN.pattern}|[^\s{_CJK}\U000f0000-\U0010ffff]+"
+    rf"\s+|{_PRIVATE.pattern}|{_SIGN.pattern}[^\w\s\U000f0000-\U0010ffff]*"
+    rf"|[^\s{_CJK}\U000f0000-\U0010ffff]+"
 )
 _SPOKEN_SIGNS = frozenset("&%@#§°")
 
@@ -215,9 +224,8 @@ def read_cue_text(
         text = _VOICE.sub(lambda m: "\n" + _begin(turns, Turn(speaker=_plain(m[1]))), text)
         text = _MARKUP.sub("", text)
     text = _LINE_START.sub(lambda m: _line_start(m, turns), text)
-    text = _ASIDES.sub(lambda m: _aside(m, turns), text)
-    text = _BRACKETS.sub(lambda m: _event(m, turns), text)
-    text = _NOTES.sub(lambda m: _note(m, turns), text)
+    for pattern, take in ((_ASIDES, _aside), (_BRACKETS, _event), (_NOTES, _note)):
+        text = _take_out(pattern, take, text, turns)
     tokens, gaps = _scan(text, marks=marks, is_markup=is_markup)
     return CueText(tokens=tokens, gaps=gaps, turns=turns)
 
@@ -245,34 +253,52 @@ def _line_start(match: re.Match[str], turns: list[Turn]) -> str:
     return "".join(_PRIVATE.findall(taken)) + _begin(turns, turn) + left
 
 
-def _turn_at(match: re.Match[str], turns: list[Turn]) -> Turn:
-    before = _TURNS.findall(match.string[: match.start()])
-    return turns[ord(before[-1]) - _FIRST_TURN] if before else turns[0]
+def _take_out(
+    pattern: re.Pattern[str],
+    take: Callable[[re.Match[str], Turn], str],
+    text: str,
+    turns: Sequence[Turn],
+) -> str:
+    """Replace what a pattern finds, told whose turn it is; the pattern finds turns as well."""
+    turn = turns[0]
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal turn
+        left = match[0] if _TURNS.fullmatch(match[0]) else take(match, turn)
+        if begun := _TURNS.findall(match[0]):
+            turn = turns[ord(begun[-1]) - _FIRST_TURN]
+        return left
+
+    return pattern.sub(replaced, text)
 
 
-def _event(match: re.Match[str], turns: list[Turn]) -> str:
+def _event(match: re.Match[str], turn: Turn) -> str:
     inside = next((group for group in match.groups() if group is not None), "")
     if told := _plain(inside):
-        _turn_at(match, turns).events.append(told)
+        turn.events.append(told)
     kept = _MARKS.findall(match[0]) + _TURNS.findall(match[0])
     return " " + "\n" * match[0].count("\n") + "".join(kept)
 
 
-def _aside(match: re.Match[str], turns: list[Turn]) -> str:
+def _aside(match: re.Match[str], turn: Turn) -> str:
     """Take what is in parentheses for a sound if it reads like one; writers use them, too."""
     inside = _plain(next((g for g in match.groups() if g), "")) or ""
-    line_before = match.string[: match.start()].rpartition("\n")[2]
-    line_after = match.string[match.end() :].partition("\n")[0]
-    is_alone = not _PRIVATE.sub("", line_before + line_after).strip() and match[3] is None
     words = len(inside.split())
     is_named = words <= 3 and _SOUNDS.search(inside) is not None
-    if is_named or (is_alone and words <= 4 and not inside.endswith((".", "!", "?"))):
-        return _event(match, turns)
+    is_short = words <= 4 and match[3] is None and not inside.endswith((".", "!", "?"))
+    if is_named or (is_short and _is_alone(match)):
+        return _event(match, turn)
     return match[0]
 
 
-def _note(match: re.Match[str], turns: list[Turn]) -> str:
-    turn = _turn_at(match, turns)
+def _is_alone(match: re.Match[str]) -> bool:
+    """Whether nothing else stands in the line; no more than its nearest part is looked at."""
+    before = match.string[max(0, match.start() - _NEAR) : match.start()].rpartition("\n")[2]
+    after = match.string[match.end() : match.end() + _NEAR].partition("\n")[0]
+    return not _PRIVATE.sub("", before + after).strip()
+
+
+def _note(match: re.Match[str], turn: Turn) -> str:
     if "♪" not in turn.events:
         turn.events.append("♪")
     return " "
@@ -296,7 +322,7 @@ def _scan(
         elif _TURNS.match(piece):
             turn, is_open = ord(piece) - _FIRST_TURN, False
         elif said := _spelled(piece, is_markup=is_markup):
-            if is_open and not _SIGN.search(tokens[-1].text[-1] + said[0]):
+            if is_open and not _SIGN.search(tokens[-1].text + said[0]):
                 # A mark inside a word times a syllable.
                 tokens[-1] = tokens[-1]._replace(text=tokens[-1].text + said)
                 gaps[-1].clear()
@@ -319,19 +345,30 @@ def _join_punctuation(
     between: list[list[Mark]] = [gaps[0]]
     opening: Token | None = None
     for token, gap in zip(tokens, gaps[1:], strict=True):
-        if any(sign.isalnum() or sign in _SPOKEN_SIGNS for sign in token.text):
-            if opening is not None and opening.turn == token.turn:
-                token = token._replace(text=opening.text + token.text)
+        is_word = any(map(_is_spoken, token.text))
+        if opening is not None and opening.turn == token.turn:
+            token = token._replace(text=opening.text + token.text)
+        if is_word:
             words.append(token)
             between.append(list(gap))
-            opening = None
         elif words and words[-1].turn == token.turn and not _opens(token.text):
             words[-1] = words[-1]._replace(text=words[-1].text + token.text)
             between[-1] += gap
         else:
-            opening = token
             between[-1] += gap
+            opening = token
+            continue
+        opening = None
+    if words and opening is not None and words[-1].turn == opening.turn:
+        words[-1] = words[-1]._replace(text=words[-1].text + opening.text)
     return words, between
+
+
+def _is_spoken(sign: str) -> bool:
+    """Whether a sign is read aloud: letters, numbers, "plus", "dollars"."""
+    if sign.isalnum() or sign in _SPOKEN_SIGNS:
+        return True
+    return unicodedata.category(sign) in ("Sm", "Sc") and sign not in "|~"
 
 
 def _opens(signs: str) -> bool:
