@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from extractors.sequence import Seconds
 from extractors.words import Word
-from pipeline.cues import refuse_beyond
+from pipeline.cues import note_beyond, refuse_beyond
 from pipeline.passages import Passage, spread_words
 from pipeline.repair_log import RepairLog
 
@@ -56,7 +56,8 @@ def passages_of_intervals(
     """Make passages of annotated words: what is said without a pause in between.
 
     Empty intervals and the likes of ``sp`` are pauses; ``{LG}``, ``[noise]`` and ``<unk>`` are
-    events. Words out of order are sorted, and those before the clip left out, which is recorded.
+    events. Words out of order are sorted, those before the clip left out, and those that end
+    after it cut there, which is recorded.
 
     Parameters
     ----------
@@ -111,6 +112,7 @@ def _in_order(intervals: Sequence[Interval], duration: Seconds, log: RepairLog) 
             kept.append(interval)
             continue
         refuse_beyond(start, duration, log, line)
+        note_beyond(end, duration, log, line)
         if start < 0:
             log.note("negative_time", "begins before the clip; cut there or left out", line)
         if end < 0 or start < 0 == end:

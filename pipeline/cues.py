@@ -16,6 +16,8 @@ _ADJOINS: Seconds = 0.1
 _INSTANT: Seconds = 0.05
 # Nobody says words faster than this: what begins sooner is shown at the same time.
 _FASTEST_WORD: Seconds = 0.1
+# The last subtitle often stays a moment longer than the picture.
+_LINGERS: Seconds = 0.5
 
 
 class Cue(NamedTuple):
@@ -64,9 +66,9 @@ def passages_of_cues(
     """Make passages of subtitles.
 
     Repaired, and written down: subtitles out of order are sorted; what lies before the clip is
-    left out; lines that rolling captions repeat are left out; of two that overlap the first ends
-    where the second begins, unless both are shown at the same time; times of words that leave
-    their subtitle or go back are not used.
+    left out, and what lasts longer is cut; lines that rolling captions repeat are left out; of
+    two that overlap the first ends where the second begins, unless both are shown at the same
+    time; times of words that leave their subtitle or go back are not used.
 
     Parameters
     ----------
@@ -95,6 +97,7 @@ def passages_of_cues(
             told = f"ends at {cue.end:.3f} s before it begins at {cue.start:.3f} s; mend the file"
             raise log.refuse(told, cue.line)
         refuse_beyond(cue.start, duration, log, cue.line)
+        note_beyond(cue.end, duration, log, cue.line)
     shown = [_read(cue, log, is_markup) for cue in _in_order(cues, log)]
     spoken = _without_repeats(shown, log)
     spans = _without_overlaps(spoken, log)
@@ -133,6 +136,24 @@ def refuse_beyond(start: Seconds, duration: Seconds, log: RepairLog, line: int) 
         )
 
 
+def note_beyond(end: Seconds, duration: Seconds, log: RepairLog, line: int) -> None:
+    """Write down what ends well after the clip, and will be cut there.
+
+    Parameters
+    ----------
+    end : Seconds
+        When something ends.
+    duration : Seconds
+        The clip's length.
+    log : RepairLog
+        Of the file.
+    line : int
+        Where it stands.
+    """
+    if end > duration + _LINGERS:
+        log.note("beyond_clip", "ends after the clip and ends with it now", line)
+
+
 def _in_order(cues: Sequence[Cue], log: RepairLog) -> list[Cue]:
     kept: list[Cue] = []
     for cue in cues:
@@ -168,7 +189,7 @@ def _read(cue: Cue, log: RepairLog, is_markup: bool) -> _Shown:
 
 def _without_repeats(shown: list[_Shown], log: RepairLog) -> list[_Shown]:
     """Leave out what captions that roll or grow show again."""
-    pairs = [(a, b) for a, b in pairwise(shown) if b.start - a.end < _ADJOINS]
+    pairs = [(a, b) for a, b in pairwise(shown) if a.words and b.words and _may_roll(a, b)]
     repeats = {id(b): _repeated(a, b) for a, b in pairs}
     found = [(b, repeats[id(b)]) for _, b in pairs if repeats[id(b)]]
     # Somebody may say a thing twice; nobody does so in every other subtitle, and adds to it.
@@ -189,13 +210,24 @@ def _without_repeats(shown: list[_Shown], log: RepairLog) -> list[_Shown]:
     return kept
 
 
-def _repeated(before: _Shown, cue: _Shown) -> int:
-    """Count words at the beginning that are whole lines at the end of the subtitle before."""
-    timed_rows = {
+def _may_roll(before: _Shown, cue: _Shown) -> bool:
+    """Whether a subtitle goes on at once, or stands above a line that is timed while it is not."""
+    timed = _timed_rows(cue)
+    is_above = bool(timed) and cue.text.tokens[0].row not in timed
+    return is_above or cue.start - before.end < _ADJOINS
+
+
+def _timed_rows(cue: _Shown) -> set[int]:
+    return {
         token.row
         for token, gap in zip(cue.text.tokens, cue.text.gaps, strict=False)
         if any(is_telling(mark) for mark in gap)
     }
+
+
+def _repeated(before: _Shown, cue: _Shown) -> int:
+    """Count words at the beginning that are whole lines at the end of the subtitle before."""
+    timed_rows = _timed_rows(cue)
     may_repeat = [token for token in cue.text.tokens if token.row not in timed_rows]
     words = [token.text for token in may_repeat]
     rows = [token.row for token in before.text.tokens]
@@ -207,9 +239,14 @@ def _repeated(before: _Shown, cue: _Shown) -> int:
 
 
 def _after(cue: _Shown, count: int, heard: list[str]) -> _Shown:
+    went_on = {token.turn for token in cue.text.tokens[:count]}
     turns = [
-        replace(turn, events=[event for event in turn.events if event not in heard])
-        for turn in cue.text.turns
+        replace(
+            turn,
+            is_new=turn.is_new and number not in went_on,
+            events=[event for event in turn.events if event not in heard],
+        )
+        for number, turn in enumerate(cue.text.turns)
     ]
     rest = CueText(tokens=cue.text.tokens[count:], gaps=cue.text.gaps[count:], turns=turns)
     return replace(cue, text=rest)
@@ -218,23 +255,26 @@ def _after(cue: _Shown, count: int, heard: list[str]) -> _Shown:
 def _without_overlaps(cues: list[_Shown], log: RepairLog) -> list[Span]:
     """Give every cue whose words have no times a span that it shares with none, or wholly."""
     spans = [(cue.start, cue.end) for cue in cues]
-    group: list[int] = []
+    groups: list[tuple[Span, list[int]]] = []
+    words = 0
     for number, cue in enumerate(cues):
         if cue.is_timed or not cue.text.tokens:
             continue
-        if not group or cue.start >= spans[group[0]][1]:
-            group = [number]
-            continue
-        log.note("overlap", "overlaps the subtitle before; its words follow", cue.line)
-        first, last = spans[group[0]]
-        words = sum(len(cues[member].text.tokens) for member in group)
-        is_together = cue.start - first < words * _FASTEST_WORD
+        (first, last), group = groups[-1] if groups else ((0.0, 0.0), [])
+        is_overlap = bool(group) and cue.start < last
+        is_together = is_overlap and cue.start - first < words * _FASTEST_WORD
+        if is_overlap:
+            log.note("overlap", "overlaps the subtitle before; its words follow", cue.line)
+            groups[-1] = ((first, max(last, cue.end) if is_together else cue.start), group)
         if is_together:
             group.append(number)
-        for member in group:
-            spans[member] = (first, max(last, cue.end) if is_together else cue.start)
-        if not is_together:
-            group = [number]
+        else:
+            groups.append((spans[number], [number]))
+            words = 0
+        words += len(cue.text.tokens)
+    for span, group in groups:
+        for number in group:
+            spans[number] = span
     return spans
 
 
@@ -243,8 +283,11 @@ def _passages(cue: _Shown, span: Span, duration: Seconds) -> list[Passage]:
     tokens = cue.text.tokens
     words = _timed(cue.text, start, end) if cue.is_timed else []
     passages = []
+    of_turn: dict[int, list[int]] = {}
+    for i, token in enumerate(tokens):
+        of_turn.setdefault(token.turn, []).append(i)
     for number, turn in enumerate(cue.text.turns):
-        members = [i for i, token in enumerate(tokens) if token.turn == number]
+        members = of_turn.get(number, [])
         if not members and not turn.events:
             continue
         said = [words[i] for i in members] if words else []
