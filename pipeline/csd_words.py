@@ -153,7 +153,7 @@ def _check(video: str, words: Sequence[Word]) -> None:
         )
     for word in words:
         row = Interval(word.start, word.end, word.text, 0)
-        if row.is_pause or row.event or len(word.text.split()) != 1:
+        if row.is_pause or row.event or word.text.split() != [word.text]:
             raise DataError(
                 f"video {video!r}: {word.text!r} at {word.start} s would not be read as one word "
                 "in a .csd file; leave it out",

@@ -14,6 +14,8 @@ _LONGEST = 84
 _PAUSE: Seconds = 0.8
 # What a reader could take for markup, a speaker, a sound or a number written as HTML writes signs.
 _SPECIAL = re.compile(r"[&<>\[\](){}*:♩♪♫♬［］【】（）\\»]|^[-–]")
+# Not every player knows signs by their numbers.
+_NAMES = {"&": "&amp;", "<": "&lt;"}
 _SENTENCE_END = re.compile(r"[.?!…。？！][\"'”’)\]»]*$")
 
 
@@ -37,7 +39,7 @@ def write_vtt(path: Path, words: Sequence[Word]) -> None:
         If a word holds white space.
     """
     for word in words:
-        if len(word.text.split()) != 1:
+        if word.text.split() != [word.text]:
             raise DataError(
                 f"{path}: the word {word.text!r} at {word.start} s holds white space; subtitles "
                 "take one word after the other",
@@ -79,7 +81,7 @@ def _cue(words: Sequence[Word]) -> str:
 
 def _tagged(word: Word) -> str:
     sure = "" if word.confidence is None else f".confidence-{round(word.confidence * 1000):04d}"
-    text = _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", word.text)
+    text = _SPECIAL.sub(lambda m: _NAMES.get(m[0], f"&#{ord(m[0])};"), word.text)
     return f"<c.{word.source}{sure}>{text}</c>"
 
 

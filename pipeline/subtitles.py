@@ -87,7 +87,7 @@ def _seconds(clock: str) -> Seconds | None:
         return None
     sign, hours, minutes, seconds, fraction = match.groups()
     whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
-    value = whole + int(fraction.ljust(3, "0")) / 1000
+    value = (whole * 1000 + int(fraction.ljust(3, "0"))) / 1000
     return -value if sign else value
 
 
