@@ -1,5 +1,6 @@
 """Praat TextGrids, in the long and the short form."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -136,7 +137,10 @@ class _Reader:
         value = self._take("number", wanted)
         if value.value == "--undefined--":
             raise self._log.refuse(f"{wanted} is undefined", value.line)
-        return float(value.value)
+        number = float(value.value)
+        if not math.isfinite(number):
+            raise self._log.refuse(f"{wanted} is {value.value}, too large a number", value.line)
+        return number
 
     def _skip(self, *wanted: str) -> None:
         for each in wanted:

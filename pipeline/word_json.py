@@ -18,6 +18,8 @@ from pipeline.repair_log import RepairLog
 
 #: Key of the list that makes a file a transcript.
 KINDS = ("events", "segments")
+# Times beyond this, also in milliseconds, are none; floats still tell these apart.
+_LONGEST = 1e12
 _BETWEEN = re.compile(r"[\s,]*")
 # How sure Whisper, WhisperX and their relatives are of a word.
 _CONFIDENCES: tuple[tuple[str, TimeSource], ...] = (
@@ -54,7 +56,7 @@ def read_word_json(*, text: str, duration: Seconds, log: RepairLog) -> tuple[Pas
     """
     try:
         content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         told = f"is not JSON ({getattr(error, 'msg', error)})"
         raise log.refuse(told, getattr(error, "lineno", 1)) from error
     kind = next((k for k in KINDS if isinstance(content, dict) and _is_list(content.get(k))), None)
@@ -113,7 +115,7 @@ class _Item:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.wrong(f"{key!r} is {value!r}, not a number")
-        if not math.isfinite(value):
+        if not abs(value) < _LONGEST:
             raise self.wrong(f"{key!r} is {value}, not a time")
         return float(value)
 
