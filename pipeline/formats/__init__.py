@@ -1,0 +1,1 @@
+"""Data sets as others keep them: read, and some of them written."""
