@@ -75,6 +75,9 @@ from models.mird_config import MIRDConfig
 from models.mird_decoders import MIRDDecoders
 from models.mird_encoders import MIRDEncoders
 
+# A free-running decoder makes each frame of the state before, so that few tell all of the codes.
+_DECODED_STEPS = 20
+
 
 @register
 class MIRD(SentimentModel):
@@ -156,6 +159,22 @@ class MIRD(SentimentModel):
             prediction=self.regressor(torch.cat([shared, *private.values()], dim=1)),
             parts={"S": dict.fromkeys(self.modalities, shared), "P": private},
         )
+
+    def decode(self, parts: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Rebuild frames from any shared and private codes.
+
+        Parameters
+        ----------
+        parts : dict of str to dict of str to Tensor, shape (B, width)
+            ``"S"`` and ``"P"`` to modality to codes.
+
+        Returns
+        -------
+        dict of str to Tensor, shape (B, 20, D)
+            Modality to its first frames, of an utterance that need not be as long; without text if
+            there is a BERT.
+        """
+        return self.decoders.frames(shared=parts["S"], private=parts["P"], steps=_DECODED_STEPS)
 
     def losses(self, batch: Batch, output: Output, progress: float) -> Losses:
         """Compute the errors of the task and of the decoders, and the bounds between codes.

@@ -29,6 +29,7 @@ class MIRDDecoders(nn.Module):
     ) -> None:
         super().__init__()
         outputs = dict(widths)
+        self.rebuilds_words = vocabulary_size is not None
         if "text" in outputs and vocabulary_size is not None:
             outputs["text"] = vocabulary_size
         self.decoders = nn.ModuleDict(
@@ -73,6 +74,29 @@ class MIRDDecoders(nn.Module):
             else:
                 errors[name] = _frame_error(decoder, code, sequences[name])
         return errors
+
+    def frames(
+        self, *, shared: Mapping[str, Tensor], private: Mapping[str, Tensor], steps: int
+    ) -> dict[str, Tensor]:
+        """Rebuild the first frames of each modality, from any codes.
+
+        Parameters
+        ----------
+        shared, private : mapping of str to Tensor, shape (B, width)
+            Modality to z^S and to z^m, which need not belong to the same utterances.
+        steps : int
+            Number of frames L, >= 0.
+
+        Returns
+        -------
+        dict of str to Tensor, shape (B, L, D)
+            Modality to frames; text only where its features are rebuilt.
+        """
+        return {
+            name: decoder(torch.cat([shared[name], private[name]], dim=1), steps)
+            for name, decoder in self.decoders.items()
+            if name != "text" or not self.rebuilds_words
+        }
 
 
 def _word_error(decoder: nn.Module, code: Tensor, token_ids: Tensor) -> Tensor | None:

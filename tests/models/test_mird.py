@@ -112,6 +112,19 @@ def test_parts_are_one_shared_code_and_one_of_each_modality(make_batch, dimensio
     torch.testing.assert_close(output.prediction, expected)
 
 
+def test_codes_decode_to_frames_that_each_of_the_two_changes(make_batch, dimensions):
+    model = build(dimensions)
+    parts = model(make_batch()).parts
+    plain = model.decode(parts)
+    assert {n: tuple(f.shape) for n, f in plain.items()} == {
+        name: (8, 20, width) for name, width in dimensions.items()
+    }
+    for part in ("S", "P"):
+        rolled = {name: code.roll(1, dims=0) for name, code in parts[part].items()}
+        other = model.decode({**parts, part: rolled})
+        assert all((other[name] != plain[name]).any() for name in dimensions)
+
+
 def test_each_term_reaches_its_parameters_and_no_other(make_batch, dimensions):
     batch, model = make_batch(size=7), build(dimensions)
     terms = model.losses(batch, model(batch), 0.5).terms

@@ -76,3 +76,17 @@ def test_nothing_to_rebuild_is_no_error(codes, sequences):
         errors = decoders(shared=shared, private=private, sequences=sequences, token_ids=ids)
         assert errors["audio"] is None
         assert (errors["text"] is None) == (ids is not None)
+
+
+def test_frames_are_rebuilt_from_any_codes(codes):
+    _, private = codes
+    shared = {name: torch.randn(3, 5) for name in WIDTHS}
+    decoders = MIRDDecoders(widths=WIDTHS, vocabulary_size=None, width=5)
+    found = decoders.frames(shared=shared, private=private, steps=9)
+    assert set(found) == {"text", "audio"}
+    for name, width in WIDTHS.items():
+        assert found[name].shape == (3, 9, width)
+        code = torch.cat([shared[name], private[name]], dim=1)
+        torch.testing.assert_close(found[name], decoders.decoders[name](code, 9))
+    words = MIRDDecoders(widths=WIDTHS, vocabulary_size=11, width=5)
+    assert set(words.frames(shared=shared, private=private, steps=9)) == {"audio"}
