@@ -18,6 +18,9 @@ from pipeline.atomic import write_bytes
 from pipeline.errors import DataError, StoreError
 from pipeline.normalise import Normaliser
 
+#: Text of these columns is word pieces of a vocabulary, not features.
+TOKEN_COLUMNS = ("token_id",)
+
 
 class Example(NamedTuple):
     """One utterance on its way into a data set.
@@ -173,6 +176,8 @@ class PackedDataset:
     def batch(self, index: Tensor, normaliser: Normaliser) -> Batch:
         """Gather some utterances, standardised and padded to the longest.
 
+        Text of the one column ``token_id`` becomes ``Batch.token_ids`` instead of a sequence.
+
         Parameters
         ----------
         index : Tensor of int64, shape (B,)
@@ -187,11 +192,15 @@ class PackedDataset:
         """
         labels = self.labels[index]
         has_target = ~torch.isnan(labels)
+        text = self.modalities.get("text")
+        is_tokens = text is not None and text.names == TOKEN_COLUMNS
         return Batch(
             sequences={
                 name: _gather(ragged, index, name, normaliser)
                 for name, ragged in self.modalities.items()
+                if not (is_tokens and name == "text")
             },
+            token_ids=_gather_tokens(text, index) if text is not None and is_tokens else None,
             target=torch.where(has_target, labels, 0.0),
             has_target=has_target,
             index=index,
@@ -311,15 +320,24 @@ def _pack_modality(examples: Sequence[Example], modality: str) -> Ragged:
 
 
 def _gather(ragged: Ragged, index: Tensor, modality: str, normaliser: Normaliser) -> PaddedSequence:
-    """Take the rows of some utterances, without a loop over them."""
+    """Take the rows of some utterances, standardised."""
+    raw, mask = _gather_rows(ragged, index)
+    return PaddedSequence(values=normaliser.apply(modality, raw) * mask[..., None], mask=mask)
+
+
+def _gather_tokens(ragged: Ragged, index: Tensor) -> Tensor:
+    """Take the word pieces of some utterances, 0 where padded."""
+    raw, mask = _gather_rows(ragged, index)
+    return torch.where(mask, raw[..., 0].long(), 0)
+
+
+def _gather_rows(ragged: Ragged, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Take rows (B, L, D) and whether they are measured (B, L), without a loop over utterances."""
     starts, ends = ragged.offsets[index], ragged.offsets[index + 1]
     longest = max(int((ends - starts).max()), 1)
     steps = torch.arange(longest, device=index.device)
     inside = steps < (ends - starts)[:, None]
     if len(ragged.values) == 0:
-        values = ragged.values.new_zeros(len(index), longest, ragged.values.shape[1])
-        return PaddedSequence(values=values, mask=inside)
+        return ragged.values.new_zeros(len(index), longest, ragged.values.shape[1]), inside
     rows = torch.where(inside, starts[:, None] + steps, 0)
-    mask = inside & ragged.valid[rows]
-    values = normaliser.apply(modality, ragged.values[rows])
-    return PaddedSequence(values=values * mask[..., None], mask=mask)
+    return ragged.values[rows], inside & ragged.valid[rows]

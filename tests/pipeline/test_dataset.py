@@ -222,3 +222,26 @@ def test_a_gpu_gathers_the_same(dataset):
     for name, padded in here.sequences.items():
         torch.testing.assert_close(there.sequences[name].values.cpu(), padded.values)
         assert torch.equal(there.sequences[name].mask.cpu(), padded.mask)
+
+
+def test_word_pieces_become_token_ids():
+    def tokens(*ids):
+        return replace(sequence([[i] for i in ids], [True] * len(ids)), names=("token_id",))
+
+    made = [
+        Example(id="a", label=1.0, features={"text": tokens(101, 2**24 - 1)}),
+        Example(id="b", label=None, features={"audio": sequence([[1.0, 2, 3]], [True])}),
+        Example(id="c", label=None, features={"text": tokens(7, 8, 9)}),
+    ]
+    packed = PackedDataset.pack(made, "d")
+    batch = packed.batch(torch.tensor([2, 0, 1]), NORMALISER)
+    assert batch.token_ids.dtype == torch.int64
+    assert batch.token_ids.tolist() == [[7, 8, 9], [101, 2**24 - 1, 0], [0, 0, 0]]
+    assert set(batch.sequences) == {"audio"}
+
+
+def test_other_text_is_no_word_pieces():
+    made = [Example(id="a", label=1.0, features={"text": sequence([[1.0, 2.0]], [True])})]
+    batch = PackedDataset.pack(made, "d").batch(torch.tensor([0]), NORMALISER)
+    assert batch.token_ids is None
+    assert "text" in batch.sequences
