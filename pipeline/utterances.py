@@ -24,7 +24,6 @@ def make_segments(
     transcripts: Mapping[str, Transcript],
     labels: Sequence[tuple[Label, Clip]],
     cut: "Cutter",
-    barriers: Mapping[str, Sequence[Seconds]] | None = None,
 ) -> list[Segment]:
     """Make utterances as labelled; of clips without a label, as cut from words or speech.
 
@@ -38,9 +37,6 @@ def make_segments(
         Rows of label files.
     cut : Cutter
         Cuts a clip without labels.
-    barriers : mapping of str to sequence of Seconds, optional
-        Clip id to times across which no utterance goes that is cut here, such as shots of another
-        speaker; those that the transcript tells of are known.
 
     Returns
     -------
@@ -57,8 +53,7 @@ def make_segments(
         if clip.id in by_clip:
             made += [_labelled(clip, row, words) for row in by_clip[clip.id]]
         else:
-            told = transcript.barriers if transcript else ()
-            made += cut(clip, words, (*told, *(barriers or {}).get(clip.id, ())))
+            made += cut(clip, words, transcript.barriers if transcript else ())
     return made
 
 

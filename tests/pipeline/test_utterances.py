@@ -88,11 +88,11 @@ def test_an_utterance_ends_with_its_last_sound(cut):
 def test_an_utterance_ends_where_another_speaker_begins(cut):
     words = transcript(1)[clip(1).id].words
     told = {
-        clip(1).id: Transcript(clip_id=clip(1).id, path="", digest="", words=words, barriers=(0.5,))
+        clip(1).id: Transcript(
+            clip_id=clip(1).id, path="", digest="", words=words, barriers=(0.5, 2.6)
+        )
     }
-    made = make_segments(
-        clips=[clip(1)], transcripts=told, labels=[], cut=cut, barriers={clip(1).id: [2.6]}
-    )
+    made = make_segments(clips=[clip(1)], transcripts=told, labels=[], cut=cut)
     assert [(s.start, s.end, s.text) for s in made] == [
         (0.0, 0.4, "I"),
         (0.5, 0.9, "did."),
@@ -102,13 +102,11 @@ def test_an_utterance_ends_where_another_speaker_begins(cut):
 
 
 def test_labels_do_not_ask_who_speaks(cut):
-    (made,) = make_segments(
-        clips=[clip()],
-        transcripts=transcript(),
-        labels=[(row(), clip())],
-        cut=cut,
-        barriers={clip().id: [1.0]},
-    )
+    words = transcript()[clip().id].words
+    told = {
+        clip().id: Transcript(clip_id=clip().id, path="", digest="", words=words, barriers=(1,))
+    }
+    (made,) = make_segments(clips=[clip()], transcripts=told, labels=[(row(), clip())], cut=cut)
     assert (made.start, made.end) == (0.0, 4.0)
 
 
