@@ -2,6 +2,8 @@ from pathlib import Path
 
 import av
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import SourceError
 from pipeline.passages import align_passages, spread_words
@@ -68,6 +70,55 @@ def test_a_sample_of_captions_that_roll():
     ]
     assert [(p.is_turn, p.events) for p in passages][-2:] == [(True, ()), (False, ("Music",))]
     assert codes == ["repeated_lines"]
+
+
+def rolling(lines, *, has_tags, opens):
+    """Captions as YouTube rolls them: each line once as it is said, and once more above the next.
+
+    Every line takes 2 s and its words share them; between two lines the older stands alone for
+    10 ms.
+    """
+    text, above = "WEBVTT\n\n", " "
+    for number, line in enumerate(lines):
+        start = 2 * number
+        starts = [start + 1.9 * n / len(line) for n in range(len(line))]
+        said = " ".join(line)
+        if has_tags:
+            tags = [f"<{clock(at)}><c> {word}</c>" for at, word in zip(starts, line, strict=True)]
+            said = "".join(tags if opens else [line[0], *tags[1:]])
+        text += f"{clock(start)} --> {clock(start + 1.99)}\n{above}\n{said}\n\n"
+        above = " ".join(line)
+        text += f"{clock(start + 1.99)} --> {clock(start + 2)}\n{above}\n \n\n"
+    return text
+
+
+def clock(seconds):
+    return f"00:{int(seconds) // 60:02d}:{seconds % 60:06.3f}"
+
+
+WORDS = st.lists(st.sampled_from(["it", "leaks", "so"]), min_size=1, max_size=4)
+SOUND = ["[Music]"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(WORDS | st.just(SOUND), min_size=2, max_size=10).filter(lambda x: x.count(SOUND) < 3),
+    st.sampled_from([(False, False), (True, False), (True, True)]),
+)
+def test_captions_that_roll_say_every_word_once(lines, tags):
+    """Also where somebody says the same line again, and with sounds in between."""
+    has_tags, opens = tags
+    passages, _ = read(rolling(lines, has_tags=has_tags, opens=opens), name="a.vtt")
+    tokens = [token for passage in passages for token in passage.tokens]
+    assert tokens == [word for line in lines for word in line if line != SOUND]
+    if any(len(line) > 1 for line in lines) and has_tags:
+        starts = [round(word.start, 3) for passage in passages for word in passage.words]
+        assert starts == [
+            round(2 * number + 1.9 * n / len(line), 3)
+            for number, line in enumerate(lines)
+            for n in range(len(line))
+            if line != SOUND
+        ]
 
 
 def cue(arrow, text="so"):
