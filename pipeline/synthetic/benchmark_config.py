@@ -1,7 +1,10 @@
 """What the synthetic benchmark trains, and on what."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import ConfigError
 from pipeline.synthetic.generator_config import SyntheticConfig
@@ -59,3 +62,53 @@ QUICK = BenchmarkConfig(
         max_epochs=6, batch_size=64, learning_rate=1e-3, patience=6, device="cpu", seeds=(0,)
     ),
 )
+
+
+def benchmark_config(
+    *,
+    quick: bool = False,
+    contenders: Sequence[str] = (),
+    seeds: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> BenchmarkConfig:
+    """Choose a size and change some of it.
+
+    Parameters
+    ----------
+    quick : bool
+        Start from ``QUICK`` instead of ``FULL``.
+    contenders : sequence of str
+        Instead of the size's own, if there are any.
+    seeds : int, optional
+        Train with the seeds from 0 to one less than this, >= 1.
+    settings : mapping of str to object, optional
+        ``data.<name>`` and ``training.<name>`` to values, such as
+        ``{"data.nuisance_correlation": 0.6}``.
+
+    Returns
+    -------
+    BenchmarkConfig
+        Validated.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown or out of range.
+    """
+    plain = asdict(QUICK if quick else FULL)
+    if contenders:
+        plain["contenders"] = tuple(contenders)
+    if seeds is not None:
+        plain["training"]["seeds"] = tuple(range(seeds))
+    for name, value in (settings or {}).items():
+        section, _, key = name.partition(".")
+        if section not in ("data", "training") or not key:
+            raise ConfigError(f"benchmark setting {name!r}: write data.<name> or training.<name>")
+        plain[section][key] = value
+    try:
+        return TypeAdapter(BenchmarkConfig).validate_python(plain)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
+        )
+        raise ConfigError(f"benchmark: {wrong}") from error
