@@ -18,6 +18,9 @@ _FILTERS = 25
 _LOWEST_HZ, _HIGHEST_HZ = 130.0, 6800.0
 _LIFTER = 22
 _PREEMPHASIS = 0.97
+# A recording is never quieter than 40 dB below its loud parts, so that digital silence between
+# words sounds like the rooms the models were trained in.
+_LOUD_PERCENTILE, _FLOOR = 95, 1e-4
 # Frames at a time, so that memory does not grow with the sound's length.
 _BLOCK = 4096
 
@@ -37,7 +40,7 @@ def mel_cepstra(*, signal: Samples) -> FloatArray:
         a window of 25.6 ms.
     """
     count = max(0, 1 + (len(signal) - WINDOW) // HOP)
-    cepstra = np.empty((count, CEPSTRA), np.float32)
+    energies = np.empty((count, _FILTERS), np.float32)
     for first in range(0, count, _BLOCK):
         last = min(first + _BLOCK, count)
         begin = first * HOP
@@ -45,8 +48,8 @@ def mel_cepstra(*, signal: Samples) -> FloatArray:
         before = np.float32(signal[begin - 1] if begin else 0.0)
         emphasised = samples - np.float32(_PREEMPHASIS) * np.r_[before, samples[:-1]]
         frames = np.lib.stride_tricks.sliding_window_view(emphasised, WINDOW)[::HOP]
-        cepstra[first:last] = _cepstra(frames)
-    return cepstra
+        energies[first:last] = _energies(frames)
+    return _cepstra(energies)
 
 
 def dynamic_features(*, cepstra: FloatArray) -> FloatArray:
@@ -74,11 +77,17 @@ def dynamic_features(*, cepstra: FloatArray) -> FloatArray:
     return np.stack([static, at(2) - at(-2), at(3) - at(-1) - at(1) + at(-3)])
 
 
-def _cepstra(frames: FloatArray) -> FloatArray:
-    # Samples count in steps of 16 bits, and one step is the least energy a filter can hold.
+def _energies(frames: FloatArray) -> FloatArray:
     spectrum = scipy.fft.rfft(frames * _hamming() * np.float32(32768), _FFT)
-    energies = (np.abs(spectrum) ** 2) @ _mel_filters()
-    cepstra: FloatArray = np.log(np.maximum(energies, 1e-4)) @ _cosines()
+    energies: FloatArray = (np.abs(spectrum) ** 2) @ _mel_filters()
+    return energies
+
+
+def _cepstra(energies: FloatArray) -> FloatArray:
+    if not len(energies):
+        return np.zeros((0, CEPSTRA), np.float32)
+    loud = np.percentile(energies.mean(axis=1), _LOUD_PERCENTILE)
+    cepstra: FloatArray = np.log(energies + np.float32(max(loud * _FLOOR, 1.0))) @ _cosines()
     return cepstra
 
 
