@@ -47,9 +47,7 @@ _DEFAULTS = ("mind_text_only", "mind_task_only", "mind")
 FULL = BenchmarkConfig(
     contenders=_DEFAULTS,
     data=SyntheticConfig(),
-    training=TrainingConfig(
-        max_epochs=20, batch_size=64, learning_rate=1e-3, patience=20, device="cpu"
-    ),
+    training=TrainingConfig(max_epochs=20, batch_size=64, learning_rate=1e-3, patience=20),
 )
 
 #: A size that shows in minutes whether everything works; too small to rank methods.
@@ -59,7 +57,7 @@ QUICK = BenchmarkConfig(
         n_train=1500, n_valid=300, n_test=1000, n_probe_train=1000, n_probe_test=1000
     ),
     training=TrainingConfig(
-        max_epochs=6, batch_size=64, learning_rate=1e-3, patience=6, device="cpu", seeds=(0,)
+        max_epochs=6, batch_size=64, learning_rate=1e-3, patience=6, seeds=(0,)
     ),
 )
 

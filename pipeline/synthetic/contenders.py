@@ -9,8 +9,19 @@ import yaml
 from models.base import available, get
 from pipeline.errors import ConfigError
 
-#: Strides fit features of 25 to 100 frames a second; generated clips have 10 to 50 frames.
-_FULL_RATE = {"audio_stride": 1, "vision_stride": 1}
+# Published settings suit features of 25 to 100 frames a second and a thousand training clips.
+# Generated clips have 10 to 50 frames, and there are thousands: every frame is read, by small
+# backbones with little dropout, the same for every model that has them.
+_SUITED = {
+    "audio_stride": 1,
+    "vision_stride": 1,
+    "width": 64,
+    "layers": 2,
+    "embedding_dropout": 0.0,
+    "attention_dropout": 0.1,
+    "feedforward_dropout": 0.1,
+    "residual_dropout": 0.1,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +65,13 @@ def find_contender(name: str) -> Contender:
     ----------
     name : str
         Of a variant or a registered model, followed by settings that differ from its own, such as
-        ``mind,width=64,muted=P``.
+        ``mind,width=32,muted=P``.
 
     Returns
     -------
     Contender
-        It reads every frame, if that is a setting of the model and not among those given.
+        Its backbones suit generated clips: it reads every frame, at width 64 with two layers and
+        little dropout, where these are settings of the model and not among those given.
 
     Raises
     ------
@@ -73,7 +85,7 @@ def find_contender(name: str) -> Contender:
     if base not in known:
         raise ConfigError(f"unknown contender {base!r}; there are: {', '.join(sorted(known))}")
     names = {setting.name for setting in fields(get(known[base].model).Config)}
-    settings = {key: value for key, value in _FULL_RATE.items() if key in names}
+    settings = {key: value for key, value in _SUITED.items() if key in names}
     settings |= dict(known[base].settings) | dict(_parse(setting) for setting in written)
     return replace(known[base], name=name, settings=settings)
 

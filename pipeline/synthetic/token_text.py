@@ -1,5 +1,6 @@
 """Generated text as word ids, for models whose text encoder reads those."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -19,7 +20,7 @@ _CHUNK = 8192
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TokenDataset(PackedDataset):
-    """A data set with a word id for each row of text.
+    """A data set with a word id for each row of text, which is not stored with it.
 
     Parameters
     ----------
@@ -31,14 +32,22 @@ class TokenDataset(PackedDataset):
 
     def to(self, device: torch.device | str) -> Self:
         """Move to a device; see :meth:`pipeline.dataset.PackedDataset.to`."""
-        there = PackedDataset(
-            modalities=self.modalities, labels=self.labels, ids=self.ids, digest=self.digest
-        ).to(device)
+        there = self._plain.to(device)
         return replace(
             self,
             modalities=there.modalities,
             labels=there.labels,
             words=self.words.to(device),
+        )
+
+    def select(self, names: Mapping[str, tuple[str, ...]]) -> Self:
+        """Keep some modalities; see :meth:`pipeline.dataset.PackedDataset.select`."""
+        return replace(self, modalities=self._plain.select(names).modalities)
+
+    @property
+    def _plain(self) -> PackedDataset:
+        return PackedDataset(
+            modalities=self.modalities, labels=self.labels, ids=self.ids, digest=self.digest
         )
 
     def batch(self, index: Tensor, normaliser: Normaliser) -> Batch:
@@ -54,9 +63,11 @@ class TokenDataset(PackedDataset):
         Returns
         -------
         Batch
-            With ``token_ids``, 0 where padded.
+            With ``token_ids``, 0 where padded, unless text was left out.
         """
         gathered = super().batch(index, normaliser)
+        if "text" not in gathered.sequences:
+            return gathered
         mask = gathered.sequences["text"].mask
         starts = self.modalities["text"].offsets[index]
         rows = torch.where(
