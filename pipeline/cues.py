@@ -1,5 +1,6 @@
 """Subtitles of any format, put in order: spans that fit the clip, no word twice."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,6 +17,8 @@ _ADJOINS: Seconds = 0.1
 _INSTANT: Seconds = 0.05
 # Nobody says words faster than this: what begins sooner is shown at the same time.
 _FASTEST_WORD: Seconds = 0.1
+# What a word is given where its subtitle has no time for it.
+_SLOW_WORD: Seconds = 0.5
 # The last subtitle often stays a moment longer than the picture.
 _LINGERS: Seconds = 0.5
 
@@ -68,7 +71,8 @@ def passages_of_cues(
     Repaired, and written down: subtitles out of order are sorted; what lies before the clip is
     left out, and what lasts longer is cut; lines that rolling captions repeat are left out; of
     two that overlap the first ends where the second begins, unless both are shown at the same
-    time; times of words that leave their subtitle or go back are not used.
+    time; one that is too short for its words lasts longer; times of words that leave their
+    subtitle or go back are not used.
 
     Parameters
     ----------
@@ -261,7 +265,7 @@ def _without_overlaps(cues: list[_Shown], log: RepairLog) -> list[Span]:
         if cue.is_timed or not cue.text.tokens:
             continue
         (first, last), group = groups[-1] if groups else ((0.0, 0.0), [])
-        is_overlap = bool(group) and cue.start < last
+        is_overlap = bool(group) and (cue.start < last or cue.start == first)
         is_together = is_overlap and cue.start - first < words * _FASTEST_WORD
         if is_overlap:
             log.note("overlap", "overlaps the subtitle before; its words follow", cue.line)
@@ -273,9 +277,25 @@ def _without_overlaps(cues: list[_Shown], log: RepairLog) -> list[Span]:
             words = 0
         words += len(cue.text.tokens)
     for span, group in groups:
+        longer = _lengthened(span, group, cues, log)
         for number in group:
-            spans[number] = span
+            spans[number] = longer
     return spans
+
+
+def _lengthened(span: Span, group: list[int], cues: list[_Shown], log: RepairLog) -> Span:
+    """Let a span that is too short for its words last until the next subtitle, within reason."""
+    start, end = span
+    words = sum(len(cues[number].text.tokens) for number in group)
+    if end - start >= words * _FASTEST_WORD:
+        return span
+    after = range(group[-1] + 1, len(cues))
+    behind = (cues[number].start for number in after if cues[number].text.tokens)
+    longer = min(start + words * _SLOW_WORD, next(behind, math.inf))
+    if longer <= end:
+        return span
+    log.note("too_short", "has no time for its words and lasts longer now", cues[group[0]].line)
+    return start, longer
 
 
 def _passages(cue: _Shown, span: Span, duration: Seconds) -> list[Passage]:

@@ -38,7 +38,7 @@ def timed(start, end, *pieces, line=1):
 
 
 def test_cues_in_order_are_left_alone():
-    cues = [(0.0, 1.0, "a b"), (1.0, 2.0, "c"), (5.0, 5.0, "d")]
+    cues = [(0.0, 1.0, "a b"), (1.0, 2.0, "c"), (5.0, 5.25, "d")]
     assert told(*cues) == (cues, [])
 
 
@@ -88,8 +88,29 @@ def test_out_of_order():
 def test_before_the_clip():
     cues = [(-3.0, -2.0, "a"), (-1.0, 0.0, "b"), (-1.0, 1.0, "c"), (0.0, 0.0, "d")]
     spans, codes = told(*cues)
-    assert spans == [(0.0, 0.0, "d"), (0.0, 1.0, "c")]
-    assert codes == ["negative_time", "negative_time"]
+    assert spans == [(0.0, 1.0, "d"), (0.0, 1.0, "c")]
+    assert codes == ["negative_time", "negative_time", "overlap"]
+
+
+@pytest.mark.parametrize(
+    ("cue", "following", "end"),
+    [
+        ((1.0, 1.0, "a b"), (9.0, 10.0, "c"), 2.0),
+        ((1.0, 1.19, "a b"), (1.5, 2.0, "c"), 1.5),
+        ((1.0, 1.0, "a b"), (9.0, 10.0, "[Music]"), 2.0),
+        ((4.9, 4.9, "a b"), (4.95, 5.0, "[Music]"), 5.0),
+    ],
+)
+def test_one_that_is_too_short_for_its_words_lasts_longer(cue, following, end):
+    passages, codes = read(cue, following, duration=max(5.0, following[1]))
+    assert passages[0].span == (cue[0], end)
+    assert codes == ["too_short"]
+
+
+@pytest.mark.parametrize("end", [1.0, 1.1])
+def test_one_that_is_too_short_ends_where_the_next_begins(end):
+    cues = [(1.0, end, "a b"), (1.1, 2.0, "c")]
+    assert told(*cues)[0][0][:2] == (1.0, 1.1)
 
 
 def test_of_two_that_overlap_the_first_ends_where_the_second_begins():
