@@ -1,4 +1,4 @@
-"""Nonlinear probe: a perceptron of two layers."""
+"""Nonlinear probe: a perceptron of two layers on top of a linear probe."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
 from pipeline.randomness import mixed_seed, seeded
-from pipeline.synthetic.ridge_probe import column_scale
+from pipeline.synthetic.ridge_probe import column_scale, fit_ridge_probe
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,10 +20,11 @@ _HELD_OUT = 0.2
 def perceptron_predictions(
     *, inputs: Floats, targets: Floats, new_inputs: Floats, seed: int
 ) -> Floats:
-    """Fit a perceptron and predict with it.
+    """Fit a perceptron to what a linear probe leaves, and predict with both.
 
     All targets share the hidden layer of 256 units; each is predicted by the weights after the
-    epoch that was best for it on a fifth of the clips, which are not learned from.
+    epoch that was best for it on a fifth of the clips, which neither probe learns from, or by the
+    linear probe alone if no epoch was better. What is found is so at least what a line finds.
 
     Parameters
     ----------
@@ -41,27 +42,30 @@ def perceptron_predictions(
     ndarray, shape (m, k)
         Predicted factors.
     """
-    mean, scale = column_scale(inputs)
-    target_mean, target_scale = column_scale(targets)
-    x = torch.from_numpy((inputs - mean) / scale).float()
-    y = torch.from_numpy((targets - target_mean) / target_scale).float()
-    new = torch.from_numpy((new_inputs - mean) / scale).float()
     with seeded(mixed_seed(seed, "probe")):
-        predicted = _fit_predict(x, y, new).double().numpy()
-    result: Floats = predicted * target_scale + target_mean
+        order = torch.randperm(len(inputs))
+        count = int(_HELD_OUT * len(inputs))
+        held, used = order[:count], order[count:]
+        line = fit_ridge_probe(inputs=inputs[used.numpy()], targets=targets[used.numpy()])
+        _, scale = column_scale(targets)
+        x, new = (
+            torch.from_numpy((values - line.mean) / line.scale).float()
+            for values in (inputs, new_inputs)
+        )
+        y = torch.from_numpy((targets - line.predict(inputs)) / scale).float()
+        rest = _fit_predict(x=x, y=y, used=used, held=held, new=new)
+    result: Floats = line.predict(new_inputs) + rest.double().numpy() * scale
     return result
 
 
-def _fit_predict(x: Tensor, y: Tensor, new: Tensor) -> Tensor:
-    order = torch.randperm(len(x))
-    held, used = order[: int(_HELD_OUT * len(x))], order[int(_HELD_OUT * len(x)) :]
+def _fit_predict(*, x: Tensor, y: Tensor, used: Tensor, held: Tensor, new: Tensor) -> Tensor:
     network = nn.Sequential(
         nn.Linear(x.shape[1], _HIDDEN), nn.GELU(), nn.Linear(_HIDDEN, y.shape[1])
     )
     optimizer = AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     steps = -(-len(used) // _BATCH)
     schedule = OneCycleLR(optimizer, max_lr=_LEARNING_RATE, total_steps=steps * _EPOCHS)
-    # before the first epoch: the mean, which is what is known of an unpredictable target
+    # before the first epoch: the linear probe alone
     best = y[held].square().mean(dim=0)
     predicted = new.new_zeros(len(new), y.shape[1])
     for _ in range(_EPOCHS):

@@ -37,3 +37,18 @@ def test_the_same_seed_gives_the_same_predictions():
     )
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
+
+
+def test_wide_linear_codes_are_told_as_well_as_by_a_line():
+    generator = np.random.default_rng(2)
+    factors = generator.standard_normal((900, 3))
+    inputs = factors @ generator.standard_normal((3, 120)) + 2 * generator.standard_normal(
+        (900, 120)
+    )
+    new, truth = inputs[500:], factors[500:]
+    line = fit_ridge_probe(inputs=inputs[:500], targets=factors[:500]).predict(new)
+    predicted = perceptron_predictions(
+        inputs=inputs[:500], targets=factors[:500], new_inputs=new, seed=0
+    )
+    expected = explained_variance(prediction=line, target=truth)
+    assert (explained_variance(prediction=predicted, target=truth) > expected - 0.03).all()
