@@ -47,6 +47,7 @@ def found(speech):
     return recognise(speech)
 
 
+@pytest.mark.slow
 def test_some_words_are_right_and_the_whole_is_reported_as_poor(found):
     said = {word.strip(".,").lower() for word in SENTENCE.split()}
     heard = [word.text for word in found.words]
@@ -58,6 +59,7 @@ def test_some_words_are_right_and_the_whole_is_reported_as_poor(found):
     assert all(word.isascii() and "(" not in word and "<" not in word for word in heard)
 
 
+@pytest.mark.slow
 def test_words_lie_in_the_speech_in_order(speech, found):
     edges = np.array([(word.start, word.end) for word in found.words]).ravel()
     assert (np.diff(edges) >= 0).all()
@@ -70,6 +72,7 @@ def test_words_lie_in_the_speech_in_order(speech, found):
     assert len({word.confidence for word in found.words}) > 3
 
 
+@pytest.mark.slow
 def test_a_chunk_does_not_depend_on_those_before_it(speech, found):
     first, second = spans_of(speech)
     alone = recognise(speech, spans=[second])
@@ -82,6 +85,7 @@ def test_nobody_speaks():
     assert (found.words, found.doubts) == ((), ())
 
 
+@pytest.mark.slow
 def test_sound_that_is_too_loud_does_not_wrap_around(speech):
     # beyond full scale it is cut off there, which a sample that wraps around is not
     word = speech[round(SILENCE * RATE) :][:RATE] / np.abs(speech).max()

@@ -1,0 +1,42 @@
+import pytest
+
+from extractors.local_models import find_snapshot, quiet_loading
+
+
+def test_a_folder_is_taken_as_it_is(tmp_path):
+    assert find_snapshot(model=str(tmp_path)) == tmp_path
+
+
+def test_a_model_in_the_local_cache_is_found_by_name(tmp_path, monkeypatch):
+    import huggingface_hub.constants
+
+    commit = "0" * 40
+    entry = tmp_path / "models--someone--tiny"
+    (entry / "refs").mkdir(parents=True)
+    (entry / "refs" / "main").write_text(commit)
+    (entry / "snapshots" / commit).mkdir(parents=True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    assert find_snapshot(model="someone/tiny") == entry / "snapshots" / commit
+
+
+@pytest.mark.parametrize("model", ["nobody/nothing-here", "not a name!", "/no/such/folder"])
+def test_what_is_not_there_is_none(model):
+    assert find_snapshot(model=model) is None
+
+
+def test_a_download_without_a_network_is_none(monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert find_snapshot(model="nobody/nothing-here", allow_download=True) is None
+
+
+def test_settings_of_transformers_are_put_back():
+    import transformers.utils.logging as logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    with pytest.raises(KeyError), quiet_loading():
+        assert logging.get_verbosity() == logging.ERROR
+        assert not logging.is_progress_bar_enabled()
+        raise KeyError
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
