@@ -84,6 +84,7 @@ class Project:
             segments=self.config.segments,
             split=self.config.split,
             download=self.config.download,
+            words=self.config.words,
             on_file=on_file,
         )
 

@@ -15,6 +15,7 @@ from pipeline.errors import ConfigError
 from pipeline.segments import SegmentConfig
 from pipeline.splits import SplitConfig
 from pipeline.training_config import TrainingConfig
+from pipeline.word_config import WordConfig
 from pipeline.workspace import Workspace
 
 #: What is extracted when the configuration does not say.
@@ -56,6 +57,8 @@ class RunConfig(BaseModel):
         How labelled clips are divided where ``labels.csv`` does not say.
     download : DownloadConfig
         Limits of what is fetched from addresses.
+    words : WordConfig
+        What is done about words without times and clips without words.
     store : str or None
         Folder or fsspec URL of the feature store; inside the workspace without it.
     jobs : int
@@ -70,6 +73,7 @@ class RunConfig(BaseModel):
     segments: SegmentConfig = SegmentConfig()
     split: SplitConfig = SplitConfig()
     download: DownloadConfig = DownloadConfig()
+    words: WordConfig = WordConfig()
     store: str | None = None
     jobs: int = Field(default=0, ge=0)
 

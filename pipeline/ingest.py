@@ -13,14 +13,15 @@ from pipeline.failure_log import FailureLog, printable
 from pipeline.fingerprint import file_digest
 from pipeline.labels import find_labels
 from pipeline.manifest import read_manifest, write_manifest
-from pipeline.passages import speaker_changes
 from pipeline.records import Clip, Failure, Segment, Transcript
 from pipeline.segments import SegmentConfig
 from pipeline.sources import find_sources
 from pipeline.speech_finder import SpeechFinder
 from pipeline.splits import Split, SplitConfig
-from pipeline.transcripts import find_transcripts, load_transcript, place_words, words_of
+from pipeline.transcription import Transcriber
+from pipeline.transcripts import find_transcripts
 from pipeline.utterances import Cutter, divide, make_segments
+from pipeline.word_config import WordConfig
 from pipeline.workspace import Workspace
 
 
@@ -59,6 +60,7 @@ def ingest(
     segments: SegmentConfig,
     split: SplitConfig,
     download: DownloadConfig | None = None,
+    words: WordConfig | None = None,
     on_file: Callable[[str], None] = lambda name: None,
 ) -> IngestReport:
     """Find clips and everything beside them, and write it down.
@@ -79,8 +81,11 @@ def ingest(
         How labelled clips are divided where the label file does not say.
     download : DownloadConfig, optional
         Limits of what is fetched; the defaults without it.
+    words : WordConfig, optional
+        What is done about words without times and clips without words; the defaults without it.
     on_file : callable, optional
-        Told of every address before it is fetched, and of every media file before it is read.
+        Told of every address before it is fetched, and of every media file before it is read and
+        before its words are looked for.
 
     Returns
     -------
@@ -104,7 +109,8 @@ def ingest(
     seen = _find_clips(found.files, before, log, on_file)
     clips = list({clip.id: clip for _, clip in seen}.values())
     speech = SpeechFinder(workspace)
-    transcripts = _find_transcripts(clips, workspace, log, speech)
+    transcriber = Transcriber(config=words or WordConfig(), workspace=workspace, speech=speech)
+    transcripts = _find_transcripts(clips, transcriber, log, on_file)
     labels = find_labels(folders=found.folders, seen=seen, log=log)
     cutter = Cutter(config=segments, speech=speech, log=log)
     made = make_segments(clips=clips, transcripts=transcripts, labels=labels, cut=cutter)
@@ -201,17 +207,14 @@ def _probe(path: Path, status: os.stat_result, known: Clip | None) -> Clip:
 
 
 def _find_transcripts(
-    clips: list[Clip], workspace: Workspace, log: FailureLog, speech: SpeechFinder
+    clips: Sequence[Clip], transcriber: Transcriber, log: FailureLog, on_file: Callable[[str], None]
 ) -> dict[str, Transcript]:
-    known = {
-        (transcript.clip_id, transcript.path, transcript.digest): transcript
-        for transcript in read_manifest(workspace.transcripts, Transcript)
-    }
     files = find_transcripts(Path(clip.path) for clip in clips)
     transcripts = {}
     for clip in clips:
+        on_file(clip.path)
         try:
-            transcript = _transcribe(clip, files.get(Path(clip.path)), known, speech)
+            transcript = transcriber.transcribe(clip, files.get(Path(clip.path)))
         except (ExtractorError, SourceError) as error:
             log.record(error, item=clip.path, step="transcript", clip_id=clip.id)
             continue
@@ -220,36 +223,6 @@ def _find_transcripts(
             mended = SourceError(repair.detail, code=repair.code)
             log.record(mended, item=transcript.path, step="transcript", clip_id=clip.id)
     return transcripts
-
-
-def _transcribe(
-    clip: Clip,
-    path: Path | None,
-    known: dict[tuple[str, str, str], Transcript],
-    speech: SpeechFinder,
-) -> Transcript:
-    if path is None:
-        raise SourceError(
-            f"{clip.path}: has no transcript; put a .srt, .vtt or .txt file of the same name "
-            "beside it. Its sound and pictures are used all the same",
-            code="no_transcript",
-        )
-    try:
-        digest = file_digest(path)
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error})", code="unreadable") from error
-    if (clip.id, str(path), digest) in known:
-        return known[clip.id, str(path), digest]
-    read = load_transcript(path, duration=clip.duration, video=Path(clip.path).stem)
-    passages = place_words(read, speech=lambda: speech.spans(clip))
-    return Transcript(
-        clip_id=clip.id,
-        path=str(path),
-        digest=digest,
-        words=words_of(passages),
-        repairs=read.repairs,
-        barriers=speaker_changes(passages),
-    )
 
 
 def _write(report: IngestReport, workspace: Workspace, speech: SpeechFinder) -> None:

@@ -97,6 +97,8 @@ class Transcript:
         What was mended in the file.
     barriers : tuple of Seconds
         When somebody else begins to speak, in time order, as far as the file tells.
+    language : str or None
+        Code of the language, where a recogniser detected it.
     """
 
     clip_id: str
@@ -105,6 +107,7 @@ class Transcript:
     words: tuple[Word, ...]
     repairs: tuple[Repair, ...] = ()
     barriers: tuple[Seconds, ...] = ()
+    language: str | None = None
 
     def __post_init__(self) -> None:
         starts = [word.start for word in self.words]

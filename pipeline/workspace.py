@@ -62,6 +62,11 @@ class Workspace:
         return self.root / "extraction.json"
 
     @property
+    def words(self) -> Path:
+        """Folder of transcripts, one file for each that was made."""
+        return self.root / "words"
+
+    @property
     def packed(self) -> Path:
         """Folder of packed data sets."""
         return self.root / "packed"

@@ -1,0 +1,134 @@
+"""Words without times, found in the sound of their clip."""
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from extractors.alignment import align_words, is_alignable
+from extractors.ctc_alignment import CtcAligner, align_words_ctc
+from extractors.errors import ExtractorError
+from extractors.framing import Samples
+from extractors.media import Media
+from extractors.words import Word
+from pipeline.passages import Span, spread_words
+from pipeline.records import Clip, Repair
+from pipeline.speech_finder import SPEECH_RATE
+from pipeline.word_config import WordConfig
+
+#: A word that is found with less confidence is doubtful.
+SURE = 0.5
+# A transcript of which less is found is probably not of this clip.
+_POOR_SHARE = 0.5
+
+
+class ClipAligner:
+    """Finds words in the sound of one clip, which is decoded when it is first needed.
+
+    Words of other languages than the aligner's, and those of a clip whose sound cannot be decoded,
+    share their time by their length; an instance is a :data:`pipeline.passages.Aligner`.
+
+    Parameters
+    ----------
+    clip : Clip
+        Where to look.
+    path : Path
+        The transcript, for messages.
+    config : WordConfig
+        How.
+    """
+
+    def __init__(self, *, clip: Clip, path: Path, config: WordConfig) -> None:
+        self._clip, self._path, self._config = clip, path, config
+        self._searched: list[Word] = []
+        self._deaf = "" if clip.has_audio else "the clip has no sound"
+
+    def __call__(self, tokens: Sequence[str], spans: Sequence[Span]) -> Sequence[Word]:
+        """Place words.
+
+        Parameters
+        ----------
+        tokens : sequence of str
+            The words as written.
+        spans : sequence of (start, end)
+            Where to look, in time order.
+
+        Returns
+        -------
+        sequence of Word
+            One for each token, in order.
+
+        Raises
+        ------
+        MissingModelError
+            If the chosen CTC model is not there.
+        """
+        if not self._deaf and self._is_alignable(tokens):
+            try:
+                signal = self._signal
+            except ExtractorError as error:
+                self._deaf = str(error)
+            else:
+                words = self._align(tokens, signal, spans)
+                self._searched += words
+                return words
+        return spread_words(tokens, spans)
+
+    def repairs(self) -> tuple[Repair, ...]:
+        """Tell what is doubtful about the words that were looked for.
+
+        Returns
+        -------
+        tuple of Repair
+            ``not_aligned`` if the sound could not be decoded, ``poor_alignment`` if most words
+            were not found for sure.
+        """
+        made = []
+        if self._deaf and self._clip.has_audio:
+            made.append(
+                Repair(
+                    code="not_aligned",
+                    detail=f"{self._path}: its words share their time by their length, for the "
+                    f"sound cannot be decoded ({self._deaf})",
+                )
+            )
+        sure = sum((word.confidence or 0.0) >= SURE for word in self._searched)
+        if sure < _POOR_SHARE * len(self._searched):
+            made.append(
+                Repair(
+                    code="poor_alignment",
+                    detail=f"{self._path}: only {sure} of {len(self._searched)} words were found "
+                    f"in the sound of {self._clip.path} for sure; is it the transcript of another "
+                    "clip, or in another language than English?",
+                )
+            )
+        return tuple(made)
+
+    @cached_property
+    def _signal(self) -> Samples:
+        return Media(path=Path(self._clip.path)).audio(sample_rate=SPEECH_RATE)
+
+    def _is_alignable(self, tokens: Sequence[str]) -> bool:
+        language = self._config.language
+        if self._config.alignment == "pocketsphinx" and language is not None:
+            return language.partition("-")[0] == "en"
+        if self._config.alignment == "pocketsphinx":
+            return is_alignable(tokens=tokens)
+        return self._config.alignment == "ctc"
+
+    def _align(
+        self, tokens: Sequence[str], signal: Samples, spans: Sequence[Span]
+    ) -> Sequence[Word]:
+        if self._config.alignment == "ctc":
+            return align_words_ctc(
+                aligner=_ctc_aligner(str(self._config.ctc_model), self._config.allow_download),
+                tokens=tokens,
+                signal=signal,
+                sample_rate=SPEECH_RATE,
+                spans=spans,
+            )
+        return align_words(tokens=tokens, signal=signal, sample_rate=SPEECH_RATE, spans=spans)
+
+
+@lru_cache(maxsize=1)
+def _ctc_aligner(model: str, allow_download: bool) -> CtcAligner:
+    return CtcAligner(model, allow_download=allow_download)

@@ -1,0 +1,52 @@
+"""What is said where there is no transcript, by the recogniser that the settings name."""
+
+import functools
+from collections.abc import Sequence
+
+from extractors.framing import Samples
+from extractors.recognition import Recognition, recognise_speech
+from extractors.sphinx_recognition import recognise_with_sphinx
+from extractors.whisper_model import WhisperRecogniser
+from pipeline.passages import Span
+from pipeline.speech_finder import SPEECH_RATE
+from pipeline.word_config import WordConfig
+
+
+def recognise_words(*, config: WordConfig, signal: Samples, spans: Sequence[Span]) -> Recognition:
+    """Write down what is said.
+
+    Parameters
+    ----------
+    config : WordConfig
+        By whom; not ``none``.
+    signal : ndarray of float, shape (N,)
+        Sound of 16 kHz.
+    spans : sequence of (start, end)
+        Where somebody speaks.
+
+    Returns
+    -------
+    Recognition
+        Words with times, and what is doubtful.
+
+    Raises
+    ------
+    MissingModelError
+        With code ``no_transcript``, if Whisper's weights are not there.
+    ConfigError
+        If the model does not know the language.
+    """
+    if config.asr == "pocketsphinx":
+        return recognise_with_sphinx(signal=signal, sample_rate=SPEECH_RATE, spans=spans)
+    return recognise_speech(
+        recogniser=_whisper(config.whisper_model, config.allow_download),
+        signal=signal,
+        sample_rate=SPEECH_RATE,
+        spans=spans,
+        language=config.language,
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _whisper(model: str, allow_download: bool) -> WhisperRecogniser:
+    return WhisperRecogniser(model, allow_download=allow_download)

@@ -1,0 +1,138 @@
+"""The words of a clip: read from a file beside it, found in its sound, or recognised there."""
+
+from dataclasses import asdict, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+from extractors.media import Media
+from pipeline.clip_aligner import ClipAligner
+from pipeline.errors import SourceError
+from pipeline.fingerprint import file_digest, settings_digest
+from pipeline.manifest import read_manifest, write_manifest
+from pipeline.passages import speaker_changes
+from pipeline.recognisers import recognise_words
+from pipeline.records import Clip, Repair, Transcript
+from pipeline.speech_finder import SPEECH_RATE, SpeechFinder
+from pipeline.transcripts import load_transcript, place_words, words_of
+from pipeline.word_config import WordConfig
+from pipeline.workspace import Workspace
+
+# Changes whenever the same files and settings would give other words.
+_VERSION = 1
+_LIBRARIES = ("pocketsphinx", "silero-vad", "transformers")
+
+
+class Transcriber:
+    """Gives clips their words, each only once for the same files and settings.
+
+    Parameters
+    ----------
+    config : WordConfig
+        What is done about words without times, and about clips without words.
+    workspace : Workspace
+        Where transcripts of earlier runs are, and where new ones are kept as soon as they are made.
+    speech : SpeechFinder
+        Knows where somebody speaks.
+    """
+
+    def __init__(self, *, config: WordConfig, workspace: Workspace, speech: SpeechFinder) -> None:
+        self._config = config
+        self._folder = workspace.words
+        self._speech = speech
+
+    def transcribe(self, clip: Clip, path: Path | None) -> Transcript:
+        """Read or recognise what is said in a clip.
+
+        Parameters
+        ----------
+        clip : Clip
+            The clip.
+        path : Path or None
+            The transcript beside it; None if there is none.
+
+        Returns
+        -------
+        Transcript
+            All words with times; ``repairs`` tell what is doubtful.
+
+        Raises
+        ------
+        SourceError
+            If the file cannot be used, or there is none and nothing is recognised.
+        ExtractorError
+            If the sound cannot be decoded or the recogniser's weights are not there.
+        """
+        digest = clip.id if path is None else _digest(path)
+        made = settings_digest([clip.id, str(path), digest, self._description])
+        kept = self._folder / f"{made[:32]}.jsonl"
+        found = read_manifest(kept, Transcript)
+        if found:
+            return replace(found[0], path=str(path or clip.path))
+        transcript = self._recognise(clip) if path is None else self._read(clip, path, digest)
+        write_manifest(kept, [transcript])
+        return transcript
+
+    @cached_property
+    def _description(self) -> dict[str, object]:
+        """Everything besides the files that decides the words."""
+        return {
+            "version": _VERSION,
+            "settings": asdict(self._config),
+            "libraries": {name: version(name) for name in _LIBRARIES},
+        }
+
+    def _read(self, clip: Clip, path: Path, digest: str) -> Transcript:
+        read = load_transcript(path, duration=clip.duration, video=Path(clip.path).stem)
+        aligner = ClipAligner(clip=clip, path=path, config=self._config)
+        passages = place_words(read, speech=lambda: self._speech.spans(clip), aligner=aligner)
+        return Transcript(
+            clip_id=clip.id,
+            path=str(path),
+            digest=digest,
+            words=words_of(passages),
+            repairs=(*read.repairs, *aligner.repairs()),
+            barriers=speaker_changes(passages),
+        )
+
+    def _recognise(self, clip: Clip) -> Transcript:
+        if not clip.has_audio:
+            raise SourceError(
+                f"{clip.path}: has neither a transcript nor sound; its pictures are used all the "
+                "same",
+                code="no_transcript",
+            )
+        if self._config.asr == "none":
+            raise SourceError(
+                f"{clip.path}: has no transcript, and recognition is off; put a .srt, .vtt or .txt "
+                "file of the same name beside it, or set words.asr. Its sound and pictures are "
+                "used all the same",
+                code="no_transcript",
+            )
+        signal = Media(path=Path(clip.path)).audio(sample_rate=SPEECH_RATE)
+        recognised = recognise_words(
+            config=self._config, signal=signal, spans=self._speech.spans(clip)
+        )
+        if not recognised.words:
+            raise SourceError(
+                f"{clip.path}: has no transcript, and {self._config.asr} hears no words in it",
+                code="no_words",
+            )
+        return Transcript(
+            clip_id=clip.id,
+            path=clip.path,
+            digest=clip.id,
+            words=recognised.words,
+            repairs=tuple(
+                Repair(code=doubt.code, detail=f"{clip.path}: {doubt.detail}")
+                for doubt in recognised.doubts
+            ),
+            language=recognised.language,
+        )
+
+
+def _digest(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error})", code="unreadable") from error

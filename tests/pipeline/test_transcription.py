@@ -1,0 +1,147 @@
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from extractors.errors import MissingModelError
+from extractors.media import probe
+from pipeline.errors import SourceError
+from pipeline.fingerprint import file_digest
+from pipeline.records import Clip
+from pipeline.speech_finder import SpeechFinder
+from pipeline.transcription import Transcriber
+from pipeline.word_config import WordConfig
+from pipeline.workspace import Workspace
+
+SAMPLES = Path(__file__).parents[2] / "sample_videos"
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(root=tmp_path / "work")
+
+
+@pytest.fixture
+def transcriber(workspace):
+    def make(**settings):
+        return Transcriber(
+            config=WordConfig(**settings), workspace=workspace, speech=SpeechFinder(workspace)
+        )
+
+    return make
+
+
+def described(path):
+    info = probe(path)
+    return Clip(
+        id=file_digest(path),
+        path=str(path),
+        duration=info.duration,
+        fps=info.fps,
+        sample_rate=info.sample_rate,
+        size=path.stat().st_size,
+        modified_ns=0,
+    )
+
+
+def test_a_plain_text_gets_the_times_of_its_words(transcriber):
+    clip = described(SAMPLES / "sample_10.mp4")
+    made = transcriber().transcribe(clip, SAMPLES / "sample_10.txt")
+    truth = json.loads((SAMPLES / "truth" / "sample_10.json").read_text())["utterances"]
+    assert [word.text for word in made.words] == " ".join(u["text"] for u in truth).split()
+    first = [sum(len(u["text"].split()) for u in truth[:n]) for n in range(len(truth))]
+    late = [abs(made.words[i].start - u["start"]) for i, u in zip(first, truth, strict=True)]
+    assert sorted(late)[len(late) // 2] < 0.05
+    assert sum(word.source == "aligned" for word in made.words) > 0.9 * len(made.words)
+    assert made.repairs == ()
+    assert made.digest == file_digest(SAMPLES / "sample_10.txt")
+
+
+def test_nothing_is_done_twice(transcriber, workspace, tmp_path):
+    clip = described(SAMPLES / "sample_10.mp4")
+    text = tmp_path / "a.txt"
+    shutil.copy(SAMPLES / "sample_10.txt", text)
+    made = transcriber().transcribe(clip, text)
+    (kept,) = workspace.words.iterdir()
+    stamp = kept.stat().st_mtime_ns
+    gone = replace(clip, path=str(tmp_path / "moved.mp4"))
+    assert transcriber().transcribe(gone, text) == made
+    assert kept.stat().st_mtime_ns == stamp
+    text.write_text(text.read_text() + " Yes.")
+    assert len(transcriber().transcribe(clip, text).words) == len(made.words) + 1
+
+
+def test_other_settings_give_other_words(transcriber):
+    clip = described(SAMPLES / "sample_10.mp4")
+    text = SAMPLES / "sample_10.txt"
+    sources = {
+        alignment: {
+            word.source for word in transcriber(alignment=alignment).transcribe(clip, text).words
+        }
+        for alignment in ("none", "pocketsphinx")
+    }
+    assert sources["none"] == {"interpolated"}
+    assert "aligned" in sources["pocketsphinx"]
+
+
+def test_times_in_a_file_are_kept(transcriber, tmp_path, make_clip):
+    vtt = tmp_path / "a.vtt"
+    vtt.write_text(
+        "WEBVTT\n\n00:00.100 --> 00:00.900\n<00:00.200><c>Very</c> <00:00.500><c>good.</c>\n"
+    )
+    made = transcriber().transcribe(described(make_clip()), vtt)
+    assert [(w.text, w.start, w.source) for w in made.words] == [
+        ("Very", 0.2, "subtitle"),
+        ("good.", 0.5, "subtitle"),
+    ]
+
+
+def test_the_text_of_another_clip_is_reported(transcriber):
+    clip = described(SAMPLES / "sample_01.mp4")
+    made = transcriber().transcribe(clip, SAMPLES / "sample_12.txt")
+    assert [repair.code for repair in made.repairs] == ["poor_alignment"]
+
+
+@pytest.mark.parametrize(
+    ("sound", "settings", "message"),
+    [
+        (None, {"asr": "pocketsphinx"}, "neither a transcript nor sound"),
+        ("voice", {"asr": "none"}, "recognition is off"),
+    ],
+)
+def test_no_transcript(transcriber, make_clip, sound, settings, message):
+    clip = described(make_clip(sound=sound))
+    with pytest.raises(SourceError, match=message) as caught:
+        transcriber(**settings).transcribe(clip, None)
+    assert caught.value.code == "no_transcript"
+
+
+def test_whisper_without_weights(transcriber, make_clip, tmp_path, workspace):
+    clip = described(make_clip())
+    with pytest.raises(MissingModelError, match="asr pocketsphinx") as caught:
+        transcriber(whisper_model=str(tmp_path / "none")).transcribe(clip, None)
+    assert caught.value.code == "no_transcript"
+    assert not workspace.words.exists()
+
+
+@pytest.mark.slow
+def test_pocketsphinx_writes_down_what_it_hears(transcriber):
+    clip = described(SAMPLES / "sample_01.mp4")
+    made = transcriber(asr="pocketsphinx").transcribe(clip, None)
+    assert {word.source for word in made.words} == {"recognised"}
+    assert made.language == "en"
+    assert "poor_transcript" in [repair.code for repair in made.repairs]
+
+
+def test_silence_has_no_words(transcriber, make_clip):
+    clip = described(make_clip(sound="silence"))
+    with pytest.raises(SourceError, match="hears no words") as caught:
+        transcriber(asr="pocketsphinx").transcribe(clip, None)
+    assert caught.value.code == "no_words"
+
+
+def test_a_file_that_is_gone(transcriber, make_clip, tmp_path):
+    with pytest.raises(SourceError, match=r"gone\.srt: cannot be read"):
+        transcriber().transcribe(described(make_clip()), tmp_path / "gone.srt")
