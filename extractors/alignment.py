@@ -19,17 +19,19 @@ Span = tuple[Seconds, Seconds]
 LEAST_DICTIONARY_SHARE = 0.8
 #: Frames and words searched at once; a talk has four words a second at most.
 WINDOW_FRAMES, WINDOW_WORDS = 6000, 400
+# Words searched for where none of those fits, and at the end.
+_MOST_WORDS = 1200
 # What is found in the last part of a window is searched for again from the next.
 _SETTLED_FRAMES = 4000
 # Words in a row that must fit on average before a window's end is believed.
-_FIRM_RUN = 4
+_FIRM_RUN = 6
 _MARGIN: Seconds = 0.25
 _CONTEXT: Seconds = 5.0
 # Scores are natural logarithms of densities, less the likeliest phone's on the same frame.
-_FILLER_SCORE = -8.0
-_FILLER_COST = 5.0
-
-_SKIP_COST = 60.0
+# Noise between words, and a stretch of speech that is not written.
+_SHORT_FILLER, _LONG_FILLER = -8.0, -5.5
+_FILLER_COSTS = (5.0, 400.0)
+_SKIP_COSTS = (60.0, 30.0)
 _GAP_SCORE = -30.0
 _GAP_FRAMES = 3
 # A boundary between frames lies between the centres of their windows.
@@ -163,10 +165,14 @@ class _Sound(NamedTuple):
         found = model.log_likelihoods(features=features, senones=columns)
         found -= found[:, : len(model.phone_senones)].max(axis=1, keepdims=True)
         silence = STATES * model.phone_index(SILENCE)
-        filler = np.maximum(np.median(found[:, silence : silence + STATES], axis=1), _FILLER_SCORE)
+        silent = np.median(found[:, silence : silence + STATES], axis=1)
+        kinds = [np.maximum(silent, least) for least in (_SHORT_FILLER, _LONG_FILLER)]
+        filler = np.stack(kinds, axis=1)
+        if len(heard) == len(frames):
+            return found, filler
         scores = np.full((len(frames), len(columns)), _GAP_SCORE, np.float32)
         scores[frames >= 0] = found
-        fillers = np.zeros(len(frames), np.float32)
+        fillers = np.zeros((len(frames), len(kinds)), np.float32)
         fillers[frames >= 0] = filler
         return scores, fillers
 
@@ -187,14 +193,15 @@ def _search(spoken: Sequence[tuple[tuple[str, ...], ...]], sound: _Sound) -> Ite
             row += 1
         rows = slice(row, min(row + WINDOW_FRAMES, len(sound.frames)))
         final = rows.stop == len(sound.frames)
+        reach = _MOST_WORDS if final else reach
         graph = word_graph(pronunciations=spoken[word : word + reach], model=model)
         scores, filler = sound.scores(rows, graph.columns, model)
         path = best_path(
             graph=graph,
             scores=scores,
             filler=filler,
-            skip_cost=_SKIP_COST,
-            filler_cost=_FILLER_COST,
+            skip_costs=_SKIP_COSTS,
+            filler_costs=_FILLER_COSTS,
             open_end=not final or word + reach < len(spoken),
         )
         if not final:
@@ -207,8 +214,10 @@ def _search(spoken: Sequence[tuple[tuple[str, ...], ...]], sound: _Sound) -> Ite
             return
         if path:
             row, word, reach = row + path[-1].end, word + path[-1].word + 1, WINDOW_WORDS
+        elif reach < _MOST_WORDS and word + reach < len(spoken):
+            reach = _MOST_WORDS
         else:
-            row, reach = row + _SETTLED_FRAMES, min(2 * reach, 8 * WINDOW_WORDS)
+            row += _SETTLED_FRAMES
 
 
 def _settled(path: Sequence[PathWord]) -> int:

@@ -107,13 +107,13 @@ def best_path(
     graph: WordGraph,
     scores: FloatArray,
     filler: FloatArray,
-    skip_cost: float,
-    filler_cost: float,
+    skip_costs: tuple[float, float],
+    filler_costs: tuple[float, ...],
     open_end: bool = False,
 ) -> list[PathWord]:
     """Find the most likely path of words through frames (Viterbi 1967).
 
-    Between words, a filler may take frames; words may be left out.
+    Between words, fillers may take frames; words may be left out.
 
     Parameters
     ----------
@@ -121,12 +121,12 @@ def best_path(
         W words with S states.
     scores : ndarray of float32, shape (T, C)
         Of the graph's columns.
-    filler : ndarray of float32, shape (T,)
-        Score of a frame that belongs to no word.
-    skip_cost : float
-        Cost of leaving a word out.
-    filler_cost : float
-        Cost of every stretch of filler.
+    filler : ndarray of float32, shape (T, F)
+        Scores of a frame that belongs to no word, for each kind of filler.
+    skip_costs : (float, float)
+        Cost of leaving words out, and of each of them.
+    filler_costs : tuple of float
+        Cost of a stretch of each kind of filler.
     open_end : bool
         Whether words may be left out at the end for nothing.
 
@@ -135,18 +135,19 @@ def best_path(
     list of PathWord
         The words that were found, in order.
     """
-    lattice = _Lattice(len(scores), len(graph.first), len(graph.senones))
-    lattice.fill(graph, scores, filler, skip_cost, filler_cost)
+    lattice = _Lattice(filler.shape, len(graph.first), len(graph.senones))
+    lattice.fill(graph, scores, filler, skip_costs, filler_costs)
     return lattice.trace(graph, scores, open_end=open_end)
 
 
 class _Lattice:
     """Where each place in the graph was come to from, for every frame."""
 
-    def __init__(self, frames: int, words: int, states: int) -> None:
+    def __init__(self, filler: tuple[int, ...], words: int, states: int) -> None:
+        frames, self.kinds = filler
         self.moved = np.zeros((frames + 1, states), bool)
-        self.filler_entered = np.zeros((frames + 1, words + 1), bool)
-        # 0: filler, else the number of the pronunciation that ended, plus 1
+        self.filler_entered = np.zeros((frames + 1, self.kinds, words + 1), bool)
+        # The filler that ended, else the number of kinds plus that of the pronunciation
         self.ended = np.zeros((frames + 1, words + 1), np.int8)
         self.skipped_from = np.zeros((frames + 1, words + 1), np.int32)
         self.final = np.full(words + 1, _NEVER)
@@ -156,15 +157,17 @@ class _Lattice:
         graph: WordGraph,
         scores: FloatArray,
         filler: FloatArray,
-        skip_cost: float,
-        filler_cost: float,
+        skip_costs: tuple[float, float],
+        filler_costs: tuple[float, ...],
     ) -> None:
         words, frames = len(graph.first), len(scores)
         places = np.arange(words + 1)
-        costs = (skip_cost * places).astype(np.float32)
+        costs = (skip_costs[1] * places).astype(np.float32)
+        opening = np.float32(skip_costs[0])
+        entering_filler = np.array(filler_costs, np.float32)[:, None]
         state = np.full(len(graph.senones), _NEVER)
-        idle = np.full(words + 1, _NEVER)
-        between = -costs
+        idle = np.full((self.kinds, words + 1), _NEVER)
+        between = np.where(places > 0, -opening - costs, np.float32(0))
         flat_first, entering = (
             graph.first.ravel(),
             np.repeat(np.arange(words), graph.first.shape[1]),
@@ -179,24 +182,25 @@ class _Lattice:
             np.greater(moving, state, out=self.moved[t + 1])
             np.maximum(moving, state, out=state)
             state += scores[t, graph.senones]
-            started = between - np.float32(filler_cost)
+            started = between - entering_filler
             np.greater(started, idle, out=self.filler_entered[t + 1])
             np.maximum(started, idle, out=idle)
-            idle += filler[t]
+            idle += filler[t, :, None]
             ends = state[graph.last] + leave_last
             best = ends.argmax(axis=1)
             arrived = ends[rows, best]
-            reached = idle.copy()
+            reached = idle.max(axis=0)
             ended = self.ended[t + 1]
+            ended[:] = idle.argmax(axis=0)
             by_word = arrived > reached[1:]
-            ended[1:][by_word] = best[by_word] + 1
+            ended[1:][by_word] = best[by_word] + self.kinds
             np.maximum(arrived, reached[1:], out=reached[1:])
-            reached += costs
-            highest = np.maximum.accumulate(reached)
-            np.maximum.accumulate(
-                np.where(reached == highest, places, 0), out=self.skipped_from[t + 1]
-            )
-            between = highest - costs
+            gained = reached + costs
+            highest = np.maximum.accumulate(gained)
+            origin = np.maximum.accumulate(np.where(gained == highest, places, 0))
+            between = highest - costs - opening
+            self.skipped_from[t + 1] = np.where(reached >= between, places, origin)
+            np.maximum(reached, between, out=between)
         self.final = between
 
     def trace(self, graph: WordGraph, scores: FloatArray, *, open_end: bool) -> list[PathWord]:
@@ -205,16 +209,16 @@ class _Lattice:
         found: list[PathWord] = []
         while frame > 0:
             place = int(self.skipped_from[frame, place])
-            variant = self.ended[frame, place]
-            if variant == 0:
-                while not self.filler_entered[frame, place]:
+            variant = int(self.ended[frame, place])
+            if variant < self.kinds:
+                while not self.filler_entered[frame, variant, place]:
                     frame -= 1
                 frame -= 1
                 continue
             place -= 1
             end = frame
-            state = graph.last[place, variant - 1]
-            begin = graph.first[place, variant - 1]
+            state = graph.last[place, variant - self.kinds]
+            begin = graph.first[place, variant - self.kinds]
             total = 0.0
             while True:
                 total += scores[frame - 1, graph.senones[state]]

@@ -87,7 +87,13 @@ def test_finds_words_where_pocketsphinx_does():
     scores = MODEL.log_likelihoods(features=features, senones=graph.columns)
     silence = 3 * MODEL.phones.index("SIL")
     filler = np.median(scores[:, silence : silence + 3], axis=1)
-    path = best_path(graph=graph, scores=scores, filler=filler, skip_cost=1000.0, filler_cost=5.0)
+    path = best_path(
+        graph=graph,
+        scores=scores,
+        filler=filler[:, None],
+        skip_costs=(1000.0, 0.0),
+        filler_costs=(5.0,),
+    )
     found = [word.start for word in path]
     assert len(found) == len(expected) == len(words)
     assert np.median(np.abs(np.subtract(found, expected))) <= 2

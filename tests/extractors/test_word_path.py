@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from extractors.sphinx_model import english_model
-from extractors.word_path import best_path, word_graph
+from extractors.word_path import PathWord, best_path, word_graph
 
 MODEL = english_model()
 
 
 def search(words, scores, filler, **options):
     graph = word_graph(pronunciations=words, model=MODEL)
-    settings = {"skip_cost": 15.0, "filler_cost": 5.0} | options
-    return graph, best_path(graph=graph, scores=scores(graph), filler=filler, **settings)
+    settings = {"skip_costs": (10.0, 5.0), "filler_costs": (5.0,)} | options
+    return graph, best_path(graph=graph, scores=scores(graph), filler=filler[:, None], **settings)
 
 
 def planted(graph, runs, frames):
@@ -55,10 +55,11 @@ def test_no_frames_hold_no_words():
     assert path == []
 
 
-def brute_force(graph, scores, filler, skip_cost, filler_cost):  # noqa: C901
+def brute_force(graph, scores, filler, skip_costs, filler_costs):  # noqa: C901
     """Best total over all sequences of places, by plain recursion over frames."""
     words, states = len(graph.first), len(graph.senones)
-    best = {("between", j): -skip_cost * j for j in range(words + 1)}
+    opening, each = skip_costs
+    best = {("between", j): -opening - each * j if j else 0.0 for j in range(words + 1)}
     for frame in range(len(scores)):
         after: dict = {}
 
@@ -67,12 +68,14 @@ def brute_force(graph, scores, filler, skip_cost, filler_cost):  # noqa: C901
 
         for (kind, at), value in best.items():
             if kind == "between":
-                offer(("filler", at), value - filler_cost + filler[frame])
+                for kind in range(2):
+                    entered = value - filler_costs[kind] + filler[frame, kind]
+                    offer(("filler", (at, kind)), entered)
                 if at < words:
                     for state in set(graph.first[at]):
                         offer(("state", state), value + scores[frame, graph.senones[state]])
             elif kind == "filler":
-                offer(("filler", at), value + filler[frame])
+                offer(("filler", at), value + filler[frame, at[1]])
             else:
                 score = scores[frame, graph.senones[at]]
                 offer(("state", at), value + graph.stay[at] + score)
@@ -81,13 +84,14 @@ def brute_force(graph, scores, filler, skip_cost, filler_cost):  # noqa: C901
                     offer(("state", at + 1), value + graph.leave[at] + score)
         for (kind, at), value in list(after.items()):
             if kind == "filler":
-                offer(("between", at), value)
+                offer(("between", at[0]), value)
             elif kind == "state" and at in graph.last:
                 word = int(np.flatnonzero((graph.last == at).any(axis=1))[0])
                 offer(("between", word + 1), value + graph.leave[at])
-        for j in range(words):
-            if ("between", j) in after:
-                offer(("between", j + 1), after["between", j] - skip_cost)
+        reached = {place: value for (kind, place), value in after.items() if kind == "between"}
+        for j, value in reached.items():
+            for k in range(j + 1, words + 1):
+                offer(("between", k), value - opening - each * (k - j))
         best = after
     return best["between", words]
 
@@ -97,18 +101,29 @@ def test_total_is_that_of_an_exhaustive_search(seed):
     rng = np.random.default_rng(seed)
     words = [[("K", "AE")], [("D", "AO", "G"), ("D", "AA")], [("S",)]]
     graph = word_graph(pronunciations=words, model=MODEL)
-    scores = rng.normal(-3, 3, (30, len(graph.columns))).astype(np.float32)
-    filler = rng.normal(-4, 2, 30).astype(np.float32)
-    path = best_path(graph=graph, scores=scores, filler=filler, skip_cost=4.0, filler_cost=2.0)
-    total = -4.0 * (len(words) - len(path))
-    covered = np.zeros(30, bool)
-    for found in path:
-        covered[found.start : found.end] = True
-        total += (found.end - found.start) * found.score + transitions(graph, found, scores)
-    total += filler[~covered].sum()
-    edges = np.diff(np.r_[0, ~covered, 0])
-    total -= 2.0 * (edges == 1).sum()
-    assert total == pytest.approx(brute_force(graph, scores, filler, 4.0, 2.0), abs=1e-3)
+    scores = rng.normal(-3, 3, (24, len(graph.columns))).astype(np.float32)
+    filler = rng.normal(-4, 2, (24, 2)).astype(np.float32)
+    costs = {"skip_costs": (3.0, 1.0), "filler_costs": (2.0, 6.0)}
+    path = best_path(graph=graph, scores=scores, filler=filler, **costs)
+    total = 0.0
+    frame = word = 0
+    for found in [*path, PathWord(len(words), 24, 24, 0.0)]:
+        skipped = found.word - word
+        total -= (3.0 + skipped) if skipped else 0.0
+        total += gap(filler[frame : found.start])
+        if found.end > found.start:
+            total += transitions(graph, found, scores) + (found.end - found.start) * found.score
+        frame, word = found.end, found.word + 1
+    assert total == pytest.approx(brute_force(graph, scores, filler, **costs), abs=1e-3)
+
+
+def gap(filler):
+    """Best total of frames of filler, whose kind may change."""
+    best = np.zeros(1)
+    for frame, scores in enumerate(filler):
+        entered = best.max() - np.array([2.0, 6.0])
+        best = (entered if frame == 0 else np.maximum(best, entered)) + scores
+    return best.max()
 
 
 def transitions(graph, found, scores):
