@@ -4,12 +4,12 @@ import sys
 
 import pytest
 
-from pipeline.atomic import write_bytes, write_text
+from pipeline.atomic import replacing, write_bytes, write_text
 
 KILLED = """
 import os, pathlib, signal, sys
 pathlib.Path.replace = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
-from pipeline.atomic import write_text
+from pipeline.atomic import replacing, write_bytes, write_text
 write_text(pathlib.Path(sys.argv[1]), "new")
 """
 
@@ -49,3 +49,29 @@ def test_a_process_killed_before_the_rename_leaves_the_old_file(tmp_path):
     (left,) = set(tmp_path.iterdir()) - {path}
     assert left.name.startswith(".")
     assert left.suffix == ".part"
+
+
+def test_a_file_written_piece_by_piece_appears_when_it_is_whole(tmp_path):
+    path = tmp_path / "new" / "data.bin"
+    with replacing(path) as temporary:
+        temporary.write_bytes(b"abc")
+        assert not path.exists()
+        assert temporary.parent == path.parent
+    assert path.read_bytes() == b"abc"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_error_midway_keeps_the_old_file(tmp_path):
+    path = tmp_path / "data.bin"
+    path.write_bytes(b"old")
+
+    def write():
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
