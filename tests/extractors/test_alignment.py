@@ -1,6 +1,9 @@
 import csv
+import json
+import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -220,3 +223,53 @@ def test_much_text_that_is_not_said():
     assert len(strangers) > 400
     said = [*words[:before], *words[before + len(strangers) :]]
     assert share_of_starts(said, sentences, spans) > 0.9
+
+
+def frication(signal, start, end):
+    """Middles of pieces of 25 ms that hold more energy above 4 kHz than below."""
+    pieces = signal[: len(signal) // 400 * 400].reshape(-1, 400)
+    power = np.abs(np.fft.rfft(pieces, axis=1)) ** 2
+    hissing = power[:, 100:].sum(axis=1) > power[:, :100].sum(axis=1)
+    times = (np.arange(len(pieces)) + 0.5) * 0.025
+    return times[hissing & (times > start) & (times < end)]
+
+
+def test_a_recorded_utterance_agrees_with_its_waveform(reference):
+    clip, begin, end = "mosi_Oz06ZWiO20M_6.mp4", 66.87, 74.31
+    signal = Media(path=reference / "clips" / "edge" / clip).audio(sample_rate=RATE)
+    with h5py.File(reference / "datasets" / "mosi" / "mosi_words_timestamps.csd") as file:
+        video = next(iter(file.values()))["data"]["Oz06ZWiO20M"]
+        times, texts = video["intervals"][:], video["features"][:, 0]
+    inside = (times[:, 0] >= begin) & (times[:, 1] <= end + 0.05) & (texts != b"sp")
+    tokens = [text.decode() for text in texts[inside]]
+    words = align_words(
+        tokens=tokens, signal=signal, sample_rate=RATE, spans=[(0.0, len(signal) / RATE)]
+    )
+    assert np.mean([word.source == "aligned" for word in words]) > 0.9
+    # The second word begins with an s; the next to last has one in its second quarter or third.
+    second, late = words[1], words[-2]
+    assert frication(signal, 0.1, 0.5)[0] - 0.0125 == pytest.approx(second.start, abs=0.05)
+    hiss = frication(signal, late.start + 0.1, late.end)
+    assert len(hiss) >= 3
+    assert 0.2 < (hiss.mean() - late.start) / (late.end - late.start) < 0.75
+
+
+def test_recorded_talks(reference):
+    folder = reference / "clips" / "ted"
+    for clip in json.loads((folder / "clips.json").read_text("utf-8"))[:4]:
+        if not (folder / clip["file"]).is_file():
+            continue
+        signal = Media(path=folder / clip["file"]).audio(sample_rate=RATE)
+        sentences = [sentence.split() for sentence in [*clip["context"], clip["punchline"]]]
+        tokens = [token for sentence in sentences for token in sentence]
+        started = time.process_time()
+        words = align_words(
+            tokens=tokens, signal=signal, sample_rate=RATE, spans=[(0.0, len(signal) / RATE)]
+        )
+        assert time.process_time() - started < 3
+        starts = [word.start for word in words]
+        assert starts == sorted(starts)
+        found = np.array([word.source == "aligned" for word in words])
+        ends = np.cumsum([len(sentence) for sentence in sentences])
+        assert all(found[end - len(s) : end].any() for end, s in zip(ends, sentences, strict=True))
+        assert np.mean([(word.confidence or 0) >= 0.5 for word in words]) > 0.7
