@@ -13,6 +13,7 @@ from extractors.facial import FacialConfig
 from extractors.media import Media
 from models.errors import ModelError
 from pipeline.chain import Project
+from pipeline.cli_benchmark import benchmark_app
 from pipeline.cli_options import (
     DEFAULT_WORKSPACE,
     DEFAULTS,
@@ -25,6 +26,7 @@ from pipeline.cli_store import store_app
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.face_overlays import face_overlays
 from pipeline.face_video import draw_faces
+from pipeline.formats.convert import convert
 from pipeline.run_folder import load_run
 from pipeline.tables import extraction_lines, ingest_table, metrics_table, result_table
 from pipeline.training_state import EpochRecord
@@ -32,6 +34,7 @@ from pipeline.word_config import RecognitionMethod
 from pipeline.workspace import Workspace
 
 app = App(name="winnow", help="From raw talking-head video to a trained sentiment model.")
+app.command(benchmark_app)
 app.command(store_app)
 
 
@@ -176,6 +179,31 @@ def faces(
     media = Media(path=clip)
     draw_faces(media=media, overlays=face_overlays(media=media, config=FacialConfig()), path=path)
     console.print(f"faces: {path}")
+
+
+@app.command(name="convert")
+def convert_dataset(
+    source: Path,
+    target: Path,
+    *,
+    from_format: Annotated[str | None, Parameter(name="--from")] = None,
+    to_format: Annotated[str | None, Parameter(name="--to")] = None,
+) -> None:
+    """Write a data set in another format: csd, folder or mmsa (which a name in .pkl means).
+
+    Parameters
+    ----------
+    source : Path
+        A file or folder; its format is told by names, or by --from.
+    target : Path
+        A file or folder that is not there yet.
+    from_format, to_format : str
+        Registered names.
+    """
+    done = convert(source, target, source_format=from_format, target_format=to_format)
+    console.print(
+        f"{done.utterances} utterances, {done.source_format} to {done.target_format}: {target}"
+    )
 
 
 @app.command

@@ -1,6 +1,6 @@
 """What all commands of ``winnow`` share: options, the console, bars, failures."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,21 +60,41 @@ class Options:
         ConfigError
             If a setting is unknown, out of range, or not written as name=value.
         """
-        values: dict[str, Any] = {}
-        for setting in self.settings:
-            name, found, value = setting.partition("=")
-            if not found:
-                raise ConfigError(
-                    f"--set {setting!r}: write name=value, such as training.max_epochs=3"
-                )
-            try:
-                values[name] = yaml.safe_load(value)
-            except yaml.YAMLError as error:
-                raise ConfigError(f"--set {setting!r}: {value!r} is not a YAML value") from error
+        values = parse_settings(self.settings)
         values |= {name: value for name, value in more.items() if value is not None}
         return Project(
             workspace=Workspace(root=self.workspace), config=load_config(self.config, values)
         )
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Read single settings.
+
+    Parameters
+    ----------
+    settings : sequence of str
+        Each as name=value, the value in YAML.
+
+    Returns
+    -------
+    dict of str to object
+        Dotted name to value.
+
+    Raises
+    ------
+    ConfigError
+        If one is not written so.
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, found, value = setting.partition("=")
+        if not found:
+            raise ConfigError(f"--set {setting!r}: write name=value, such as training.max_epochs=3")
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {setting!r}: {value!r} is not a YAML value") from error
+    return values
 
 
 DEFAULTS = Options()

@@ -7,6 +7,7 @@ from extractors.framing import Samples
 from extractors.recognition import Recognition, recognise_speech
 from extractors.sphinx_recognition import recognise_with_sphinx
 from extractors.whisper_model import WhisperRecogniser
+from pipeline.errors import ConfigError
 from pipeline.passages import Span
 from pipeline.speech_finder import SPEECH_RATE
 from pipeline.word_config import WordConfig
@@ -38,8 +39,14 @@ def recognise_words(*, config: WordConfig, signal: Samples, spans: Sequence[Span
     """
     if config.asr == "pocketsphinx":
         return recognise_with_sphinx(signal=signal, sample_rate=SPEECH_RATE, spans=spans)
+    recogniser = _whisper(config.whisper_model, config.allow_download)
+    if config.language not in (None, *recogniser.languages):
+        raise ConfigError(
+            f"words: language {config.language!r} is none that {config.whisper_model} knows "
+            f"({', '.join(recogniser.languages)})"
+        )
     return recognise_speech(
-        recogniser=_whisper(config.whisper_model, config.allow_download),
+        recogniser=recogniser,
         signal=signal,
         sample_rate=SPEECH_RATE,
         spans=spans,

@@ -12,10 +12,13 @@ from skimage import data
 
 from extractors.errors import MissingStreamError
 from extractors.media import Media
+from extractors.sequence import FeatureSequence
 from pipeline.chain import Project
 from pipeline.cli import app, console
 from pipeline.config import load_config
 from pipeline.errors import ConfigError, RunError, SourceError
+from pipeline.formats.mmsa_writing import write_mmsa
+from pipeline.formats.utterance import Utterance
 from pipeline.workspace import Workspace
 
 WINNOW = Path(sys.executable).parent / "winnow"
@@ -277,3 +280,41 @@ def test_bad_input_does_not_stop_the_chain(winnow, workspace, videos, make_clip)
     assert "0 failed" in winnow("extract", *SET)
     assert "test split" in winnow("train", *SET, *SHORT)
     assert (workspace.runs / "latest").is_file()
+
+
+def test_who_writes_down_what_is_said(winnow, workspace, make_clip, tmp_path):
+    make_clip(path="talk/a.wav", picture=None)
+    winnow("ingest", str(tmp_path / "talk"), "--asr", "none")
+    (failure,) = Project(workspace=workspace, config=load_config(None)).failures()
+    assert failure.code == "no_transcript"
+    assert "recognition is off" in failure.detail
+
+
+def test_a_data_set_is_converted(tmp_path, capsys):
+    def spoken(name, split):
+        values = np.arange(6, dtype=np.float32).reshape(3, 2)
+        times = np.array([[0, 0.1], [0.1, 0.2], [0.2, 0.3]])
+        rows = FeatureSequence(
+            values=values, times=times, names=("a", "b"), valid=np.ones(3, np.bool_)
+        )
+        return Utterance(
+            video=name, clip="0", split=split, label=1.0, text="yes", features={"audio": rows}
+        )
+
+    source, target = tmp_path / "a.pkl", tmp_path / "folder"
+    write_mmsa(source, [spoken("x", "train"), spoken("y", "valid"), spoken("z", "test")])
+    app(["convert", str(source), str(target)], result_action="return_value")
+    assert "3 utterances, mmsa to folder" in capsys.readouterr().out
+    with (target / "labels.csv").open(newline="") as stream:
+        assert [row["split"] for row in csv.DictReader(stream)] == ["train", "valid", "test"]
+
+
+@pytest.mark.slow
+def test_models_are_compared_where_the_truth_is_known(tmp_path, capsys):
+    sizes = {"n_train": 40, "n_valid": 20, "n_test": 20, "n_probe_train": 40, "n_probe_test": 40}
+    smaller = [f"--set=data.{name}={size}" for name, size in sizes.items()]
+    tokens = ["benchmark", "synth", "self_mm", "--quick", "--set=training.max_epochs=1"]
+    app([*tokens, *smaller, "--output", str(tmp_path)], result_action="return_value")
+    assert "self_mm" in (tmp_path / "table.md").read_text()
+    assert (tmp_path / "heat_map.png").stat().st_size > 1000
+    assert str(tmp_path / "table.md") in capsys.readouterr().out.replace("\n", "")
