@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 # First use compiles numba code of librosa, about 20 s; kept for the next time.
 export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba
 
-.PHONY: demo serve test test-fast check format samples bench-acoustic bench-facial clean
+.PHONY: demo serve test test-fast check format samples bench-acoustic bench-alignment bench-facial clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m flows.demo --workspace $(WORKSPACE)/demo
@@ -44,6 +44,10 @@ samples: $(INSTALLED)
 # Accuracy needs WINNOW_REFERENCE, a folder of reference output; cost does not.
 bench-acoustic: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.acoustic
+
+# Talks need WINNOW_REFERENCE; synthesised speech does not.
+bench-alignment: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.alignment
 
 # Agreement, coverage and odd media need WINNOW_REFERENCE. make bench-facial ONLY="speed memory"
 bench-facial: $(INSTALLED)
