@@ -10,12 +10,14 @@ from safetensors.torch import load_file, save_file
 
 from models.base import Output, SentimentModel, available, get
 from models.batch import Batch, PaddedSequence
-from models.errors import MissingModalityError
+from models.errors import MissingModalityError, ModelError
 
 DIMENSIONS = {"text": 10, "audio": 6, "vision": 5}
 LENGTHS = {"text": 6, "audio": 33, "vision": 14}
 # Parameters that no term's gradient reaches in the first step, by model, with the reason beside.
 WITHOUT_GRADIENT: dict[str, set[str]] = {}
+# The modality that a model cannot do without; it refuses to be built without it.
+NEEDED = {"text_only": "text"}
 
 pytestmark = pytest.mark.parametrize("name", available())
 
@@ -161,6 +163,10 @@ def test_absent_modality_is_refused_by_name(name, absent):
 @pytest.mark.parametrize("absent", sorted(DIMENSIONS))
 def test_model_can_be_built_for_fewer_modalities(name, absent):
     dimensions = {m: width for m, width in DIMENSIONS.items() if m != absent}
+    if NEEDED.get(name) == absent:
+        with pytest.raises(ModelError, match=f"reads {absent}, the data has"):
+            get(name)(None, dimensions)
+        return
     model, batch = get(name)(None, dimensions), make_batch()
     total_loss(model, batch, 0.5).backward()
     assert model.modalities == tuple(dimensions)
