@@ -2,10 +2,7 @@
 
 from torch import Tensor
 
-
-def _standardise(values: Tensor, epsilon: float) -> Tensor:
-    centred = values - values.mean(dim=0)
-    return centred / (centred.square().mean(dim=0) + epsilon).sqrt()
+from models.losses.standardisation import standardise
 
 
 def barlow_twins_loss(
@@ -39,7 +36,8 @@ def barlow_twins_loss(
     if batch < 2:
         return (a.sum() + b.sum()) * 0.0
     weight = 1.0 / width if off_diagonal_weight is None else off_diagonal_weight
-    correlation = _standardise(a, epsilon).T @ _standardise(b, epsilon) / batch
+    a, b = (standardise(values=view, epsilon=epsilon) for view in (a, b))
+    correlation = a.T @ b / batch
     diagonal = correlation.diagonal()
     off_diagonal = correlation.square().sum() - diagonal.square().sum()
     return (1.0 - diagonal).square().sum() + weight * off_diagonal

@@ -6,11 +6,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def jsd_loss(*, statistics: Callable[[Tensor, Tensor], Tensor], x: Tensor, z: Tensor) -> Tensor:
+def jsd_loss(
+    *, statistics: Callable[[Tensor, Tensor], Tensor], x: Tensor, z: Tensor, shift: int = 1
+) -> Tensor:
     """Negative Jensen-Shannon estimate of the mutual information of x and its code z.
 
     ``mean_i sp(-T(x_i, z_i)) + mean_i sp(T(x_i, z_j))`` with ``sp(u) = log(1 + exp(u))`` and
-    ``j = (i + 1) mod B``. Rolling the batch by one never pairs a row with itself, which a random
+    ``j = (i + shift) mod B``. Rolling the batch never pairs a row with itself, which a random
     permutation would.
 
     Parameters
@@ -21,6 +23,8 @@ def jsd_loss(*, statistics: Callable[[Tensor, Tensor], Tensor], x: Tensor, z: Te
         What the code was made from.
     z : Tensor, shape (B, d_z)
         The code.
+    shift : int
+        By how much the codes are rolled for the negative pairs, 1 to B - 1.
 
     Returns
     -------
@@ -36,5 +40,5 @@ def jsd_loss(*, statistics: Callable[[Tensor, Tensor], Tensor], x: Tensor, z: Te
     positive = statistics(x, z)
     if len(x) < 2:
         return positive.sum() * 0.0
-    negative = statistics(x, z.roll(-1, dims=0))
+    negative = statistics(x, z.roll(-shift, dims=0))
     return F.softplus(-positive).mean() + F.softplus(negative).mean()

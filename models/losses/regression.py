@@ -1,11 +1,14 @@
 """Regression loss on the labelled rows of a batch."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-RegressionKind = Literal["l1", "mse"]
+RegressionKind = Literal["l1", "mse", "mse_l1", "logistic"]
+# Sentiment is annotated within these bounds.
+_LIMIT = 3.0
 
 
 def regression_loss(
@@ -21,8 +24,10 @@ def regression_loss(
         True sentiment; any value where ``has_target`` is False.
     has_target : Tensor of bool, shape (B,)
         Which rows count.
-    kind : {"l1", "mse"}
-        Absolute or squared error.
+    kind : {"l1", "mse", "mse_l1", "logistic"}
+        Absolute or squared error; the sum of the squared error and the absolute one of prediction
+        and target clamped to -3 and 3; or, for two classes, the cross entropy of the target's sign
+        with the prediction as log odds, in which a target of 0 is of the negative class.
 
     Returns
     -------
@@ -43,9 +48,21 @@ def regression_loss(
     ... )
     tensor(2.)
     """
-    if kind not in ("l1", "mse"):
-        raise ValueError(f"kind must be 'l1' or 'mse', got {kind!r}")
+    if kind not in get_args(RegressionKind):
+        raise ValueError(f"kind must be one of {get_args(RegressionKind)}, got {kind!r}")
     # A missing target is replaced before the subtraction: a NaN there would reach the gradient.
-    error = prediction - torch.where(has_target, target, prediction.detach())
-    error = error.abs() if kind == "l1" else error.square()
+    target = torch.where(has_target, target, prediction.detach())
+    error = torch.where(has_target, _error(prediction, target, kind), 0.0)
     return error.sum() / has_target.sum().clamp(min=1)
+
+
+def _error(prediction: Tensor, target: Tensor, kind: RegressionKind) -> Tensor:
+    if kind == "logistic":
+        return F.softplus(torch.where(target > 0.0, -prediction, prediction))
+    difference = prediction - target
+    if kind == "l1":
+        return difference.abs()
+    if kind == "mse":
+        return difference.square()
+    clamped = prediction.clamp(-_LIMIT, _LIMIT) - target.clamp(-_LIMIT, _LIMIT)
+    return difference.square() + clamped.abs()

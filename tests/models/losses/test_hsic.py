@@ -3,8 +3,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import pdist, squareform
 
-from models.losses.hsic import hsic
+from models.losses.hsic import hsic, normalised_hsic, rbf_hsic
 
 
 def by_definition(x, y):
@@ -51,6 +52,76 @@ def test_symmetric():
 def test_single_row_is_zero_with_a_graph():
     x, y = torch.randn(1, 4, requires_grad=True), torch.randn(1, 4, requires_grad=True)
     loss = hsic(x=x, y=y)
+    loss.backward()
+    assert loss.item() == 0
+    assert not x.grad.any()
+    assert not y.grad.any()
+
+
+def gaussian(x):
+    # torch takes the lower of two middle values
+    median = np.sort(np.repeat(pdist(x, "sqeuclidean"), 2))[len(x) * (len(x) - 1) // 2 - 1]
+    return np.exp(-squareform(pdist(x, "sqeuclidean")) / (2 * median))
+
+
+def traced(K, L):
+    n = len(K)
+    centring = np.eye(n) - 1 / n
+    return np.trace(K @ centring @ L @ centring) / (n - 1) ** 2
+
+
+@given(n=st.integers(2, 25), dx=st.integers(1, 6), dy=st.integers(1, 6), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=40)
+def test_gaussian_kernels_by_scipy_and_the_centring_matrix(n, dx, dy, seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((n, dx)) * 4, rng.standard_normal((n, dy)) - 1
+    K, L = gaussian(x), gaussian(y)
+    expected = traced(K, L)
+    x, y = torch.from_numpy(x), torch.from_numpy(y)
+    assert rbf_hsic(x=x, y=y).item() == pytest.approx(expected, abs=1e-9)
+    expected /= np.sqrt(traced(K, K) * traced(L, L) + 1e-12)
+    assert normalised_hsic(x=x, y=y).item() == pytest.approx(expected, abs=1e-9)
+
+
+def test_normalised_linear_form_is_the_alignment_of_centred_products():
+    x, y = torch.randn(12, 3, dtype=torch.float64), torch.randn(12, 5, dtype=torch.float64)
+    a, b = ((v - v.mean(dim=0)).numpy() for v in (x, y))
+    cross, own = np.linalg.norm(a.T @ b) ** 2, np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
+    ours = normalised_hsic(x=x, y=y, criterion=hsic).item()
+    assert ours == pytest.approx(cross / own)
+
+
+@pytest.mark.parametrize("criterion", [hsic, rbf_hsic])
+def test_normalised_criterion_has_no_scale(criterion):
+    x, y = torch.randn(20, 3, dtype=torch.float64), torch.randn(20, 4, dtype=torch.float64)
+    plain = normalised_hsic(x=x, y=y, criterion=criterion)
+    scaled = normalised_hsic(x=x * 30 + 5, y=y / 7, criterion=criterion)
+    torch.testing.assert_close(scaled, plain, rtol=1e-5, atol=1e-6)
+    assert normalised_hsic(x=x, y=x * 2, criterion=criterion).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_only_gaussian_kernels_see_a_parabola():
+    x = torch.linspace(-1, 1, 101, dtype=torch.float64)[:, None]
+    y = x.square()
+    assert normalised_hsic(x=x, y=y, criterion=hsic).item() == pytest.approx(0, abs=1e-12)
+    assert normalised_hsic(x=x, y=y).item() > 0.1
+
+
+@pytest.mark.parametrize("criterion", [rbf_hsic, normalised_hsic])
+def test_gaussian_criterion_of_a_constant_code_is_zero_with_a_finite_gradient(criterion):
+    x, constant = torch.randn(20, 3, requires_grad=True), torch.full((20, 3), 0.3)
+    constant.requires_grad_()
+    loss = criterion(x=x, y=constant)
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+    assert torch.isfinite(x.grad).all()
+    assert torch.isfinite(constant.grad).all()
+
+
+@pytest.mark.parametrize("criterion", [rbf_hsic, normalised_hsic])
+def test_gaussian_criterion_of_a_single_row_is_zero_with_a_graph(criterion):
+    x, y = torch.randn(1, 4, requires_grad=True), torch.randn(1, 4, requires_grad=True)
+    loss = criterion(x=x, y=y)
     loss.backward()
     assert loss.item() == 0
     assert not x.grad.any()

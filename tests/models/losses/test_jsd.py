@@ -17,14 +17,15 @@ def test_zero_statistics_give_two_log_two():
     assert loss.item() == pytest.approx(2 * math.log(2), abs=1e-6)
 
 
-@pytest.mark.parametrize("batch", [2, 3, 8])
-def test_against_a_loop_over_pairs(batch):
+@pytest.mark.parametrize(("batch", "shift"), [(2, 1), (3, 1), (8, 1), (8, 5)])
+def test_against_a_loop_over_pairs(batch, shift):
     x, z = torch.randn(batch, 4, dtype=torch.float64), torch.randn(batch, 4, dtype=torch.float64)
     a, b = x.numpy(), z.numpy()
     positive = [np.log1p(np.exp(-a[i] @ b[i])) for i in range(batch)]
-    negative = [np.log1p(np.exp(a[i] @ b[(i + 1) % batch])) for i in range(batch)]
+    negative = [np.log1p(np.exp(a[i] @ b[(i + shift) % batch])) for i in range(batch)]
     expected = np.mean(positive) + np.mean(negative)
-    assert jsd_loss(statistics=inner_product, x=x, z=z).item() == pytest.approx(expected, rel=1e-12)
+    ours = jsd_loss(statistics=inner_product, x=x, z=z, shift=shift).item()
+    assert ours == pytest.approx(expected, rel=1e-12)
 
 
 def test_no_negative_is_a_positive():

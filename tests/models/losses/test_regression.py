@@ -41,3 +41,27 @@ def test_batch_without_target_is_zero_with_a_graph():
 def test_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="'huber'"):
         regression_loss(prediction=PREDICTION, target=TARGET, has_target=LABELLED, kind="huber")
+
+
+def test_squared_and_clamped_absolute_error():
+    loss = regression_loss(
+        prediction=torch.tensor([5.0, -1.0]),
+        target=torch.tensor([2.0, -3.5]),
+        has_target=torch.tensor([True, True]),
+        kind="mse_l1",
+    )
+    assert loss.item() == pytest.approx((9 + 1 + 6.25 + 2) / 2)
+
+
+def test_logistic_is_the_cross_entropy_of_two_classes():
+    prediction = torch.tensor([1.5, -0.5, 2.0, 0.3], requires_grad=True)
+    target = torch.tensor([1.0, 1.0, -1.0, float("nan")])
+    loss = regression_loss(
+        prediction=prediction, target=target, has_target=~target.isnan(), kind="logistic"
+    )
+    classes = torch.stack([torch.zeros(3), prediction.detach()[:3]], dim=1)
+    expected = torch.nn.functional.cross_entropy(classes, torch.tensor([1, 1, 0]))
+    assert loss.item() == pytest.approx(expected.item())
+    loss.backward()
+    assert prediction.grad[3] == 0
+    assert torch.isfinite(prediction.grad).all()
