@@ -5,8 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from extractors.bert import files_digest
+
 # Weights for other frameworks than PyTorch, and copies of the weights in double the size.
 UNWANTED_FILES = ("*.msgpack", "*.h5", "*.ot", "*.onnx", "*.tflite", "*fp32*")
+# What decides a model's output.
+MODEL_FILES = ("*.safetensors", "pytorch_model*.bin", "*.json", "*.txt")
 
 
 def find_snapshot(*, model: str, allow_download: bool = False) -> Path | None:
@@ -42,6 +46,22 @@ def find_snapshot(*, model: str, allow_download: bool = False) -> Path | None:
         )
     except (HFValidationError, LocalEntryNotFoundError, HfHubHTTPError, ConnectionError):
         return None
+
+
+def snapshot_digest(folder: Path) -> str:
+    """Digest of a pretrained model: its weights, its vocabulary and its settings.
+
+    Parameters
+    ----------
+    folder : Path
+        From :func:`find_snapshot`.
+
+    Returns
+    -------
+    str
+        Hexadecimal SHA-256, remembered until a file changes.
+    """
+    return files_digest([file for pattern in MODEL_FILES for file in folder.glob(pattern)])
 
 
 @contextmanager

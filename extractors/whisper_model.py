@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from extractors.attention_alignment import token_onsets
-from extractors.bert import files_digest
 from extractors.framing import Float64Array, Samples
 from extractors.local_models import quiet_loading
 from extractors.sequence import Seconds
@@ -106,12 +105,6 @@ class WhisperRecogniser:
         if not self._settings.is_multilingual:
             return ("en",)
         return tuple(sorted(token[2:-2] for token in self._settings.lang_to_id))
-
-    @property
-    def digest(self) -> str:
-        """Hexadecimal SHA-256 of weights, vocabulary and settings."""
-        patterns = ("*.safetensors", "pytorch_model*.bin", "*.json", "merges.txt")
-        return files_digest([file for pattern in patterns for file in self.folder.glob(pattern)])
 
     @property
     def _settings(self) -> Any:

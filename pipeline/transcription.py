@@ -1,10 +1,10 @@
 """The words of a clip: read from a file beside it, found in its sound, or recognised there."""
 
-from dataclasses import asdict, replace
-from functools import cached_property
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from extractors.local_models import find_snapshot, snapshot_digest
 from extractors.media import Media
 from pipeline.clip_aligner import ClipAligner
 from pipeline.errors import SourceError
@@ -64,7 +64,8 @@ class Transcriber:
             If the sound cannot be decoded or the recogniser's weights are not there.
         """
         digest = clip.id if path is None else _digest(path)
-        made = settings_digest([clip.id, str(path), digest, self._description])
+        description = self._description(recognised=path is None)
+        made = settings_digest([clip.id, str(path), digest, description])
         kept = self._folder / f"{made[:32]}.jsonl"
         found = read_manifest(kept, Transcript)
         if found:
@@ -73,12 +74,17 @@ class Transcriber:
         write_manifest(kept, [transcript])
         return transcript
 
-    @cached_property
-    def _description(self) -> dict[str, object]:
+    def _description(self, *, recognised: bool) -> dict[str, object]:
         """Everything besides the files that decides the words."""
+        config = self._config
+        method = config.asr if recognised else config.alignment
+        model = {"whisper": config.whisper_model, "ctc": config.ctc_model}.get(method)
+        folder = None if model is None else find_snapshot(model=model)
         return {
             "version": _VERSION,
-            "settings": asdict(self._config),
+            "method": method,
+            "language": config.language,
+            "weights": "" if folder is None else snapshot_digest(folder),
             "libraries": {name: version(name) for name in _LIBRARIES},
         }
 

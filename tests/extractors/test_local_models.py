@@ -2,7 +2,7 @@ import contextlib
 
 import pytest
 
-from extractors.local_models import find_snapshot, quiet_loading
+from extractors.local_models import find_snapshot, quiet_loading, snapshot_digest
 
 
 def test_a_folder_is_taken_as_it_is(tmp_path):
@@ -31,6 +31,20 @@ def test_a_download_without_a_network_is_none(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     assert find_snapshot(model="nobody/nothing-here", allow_download=True) is None
+
+
+def test_a_digest_follows_the_files_and_not_their_folder(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(b"weights")
+        (tmp_path / name / "vocab.json").write_text("{}")
+        (tmp_path / name / "README.md").write_text(name)
+    one, other = tmp_path / "one", tmp_path / "other"
+    before = snapshot_digest(one)
+    assert snapshot_digest(other) == before
+    (other / "vocab.json").write_text("[]")
+    (one / "model.safetensors").write_bytes(b"Weights!")
+    assert len({before, snapshot_digest(one), snapshot_digest(other)}) == 3
 
 
 def test_settings_of_transformers_are_put_back():

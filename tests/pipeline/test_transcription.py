@@ -9,11 +9,13 @@ from extractors.errors import MissingModelError
 from extractors.media import probe
 from pipeline.errors import SourceError
 from pipeline.fingerprint import file_digest
-from pipeline.records import Clip
+from pipeline.manifest import write_manifest
+from pipeline.records import Clip, SpeechSpans
 from pipeline.speech_finder import SpeechFinder
 from pipeline.transcription import Transcriber
 from pipeline.word_config import WordConfig
 from pipeline.workspace import Workspace
+from tests.extractors.tiny_whisper import save_taught, tones
 
 SAMPLES = Path(__file__).parents[2] / "sample_videos"
 
@@ -145,3 +147,22 @@ def test_silence_has_no_words(transcriber, make_clip):
 def test_a_file_that_is_gone(transcriber, make_clip, tmp_path):
     with pytest.raises(SourceError, match=r"gone\.srt: cannot be read"):
         transcriber().transcribe(described(make_clip()), tmp_path / "gone.srt")
+
+
+@pytest.mark.slow
+def test_other_weights_write_down_anew(transcriber, make_clip, workspace, tmp_path):
+    sound = tones(["one", "four", "three"], starts=[0.2, 0.7, 1.3])
+    clip = described(make_clip(path="a.wav", picture=None, sound=sound))
+    spans = SpeechSpans(clip_id=clip.id, spans=((0.2, 0.44), (0.7, 0.94), (1.3, 1.54)))
+    write_manifest(workspace.speech, [spans])
+    model = save_taught(tmp_path / "model")
+    whisper = {"whisper_model": str(model)}
+    made = transcriber(**whisper).transcribe(clip, None)
+    assert [word.text for word in made.words] == ["one", "four", "three"]
+    assert made.language == "en"
+    assert transcriber(**whisper, alignment="none").transcribe(clip, None) == made
+    assert len(list(workspace.words.iterdir())) == 1
+    settings = model / "generation_config.json"
+    settings.write_text(settings.read_text() + " ")
+    assert transcriber(**whisper).transcribe(clip, None) == made
+    assert len(list(workspace.words.iterdir())) == 2
