@@ -4,29 +4,35 @@ import torch
 from torch import Tensor, nn
 
 
-def code_encoder(*, width: int, dropout: float) -> nn.Sequential:
-    """Build a shared or private encoder E.
+def code_encoder(*, source: int, target: int, form: str, dropout: float) -> nn.Sequential:
+    """Build a shared, private or noise encoder E.
 
     Parameters
     ----------
-    width : int
-        Width d of its input and output.
+    source, target : int
+        Widths of its input and of the code.
+    form : {"perceptron", "linear", "bottleneck"}
+        Two linear maps, each with GELU, and LayerNorm and dropout between them, as in the authors'
+        code; a linear map with GELU, as in the paper; or two linear maps of which the second,
+        which may be narrow, has no GELU, so that no half of a code's range is lost.
     dropout : float
         Dropout before the second linear map.
 
     Returns
     -------
     nn.Sequential
-        From (B, d) to (B, d).
+        From (B, source) to (B, target).
     """
-    return nn.Sequential(
-        nn.Linear(width, width),
+    if form == "linear":
+        return nn.Sequential(nn.Linear(source, target), nn.GELU())
+    layers = [
+        nn.Linear(source, source),
         nn.GELU(),
-        nn.LayerNorm(width),
+        nn.LayerNorm(source),
         nn.Dropout(dropout),
-        nn.Linear(width, width),
-        nn.GELU(),
-    )
+        nn.Linear(source, target),
+    ]
+    return nn.Sequential(*layers, nn.GELU()) if form == "perceptron" else nn.Sequential(*layers)
 
 
 def decoder(*, source: int, hidden: int, target: int) -> nn.Sequential:

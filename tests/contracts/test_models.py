@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -19,7 +20,17 @@ WITHOUT_GRADIENT: dict[str, set[str]] = {}
 # The modality that a model cannot do without; it refuses to be built without it.
 NEEDED = {"text_only": "text"}
 
-pytestmark = pytest.mark.parametrize("name", available())
+
+def presets(name: str) -> list[str]:
+    """Every preset of a model besides its default, as ``<name>:<preset>``."""
+    field = get(name).Config.__dataclass_fields__.get("preset")
+    found = () if field is None else get_args(field.type)
+    return [f"{name}:{preset}" for preset in found if preset != field.default]
+
+
+pytestmark = pytest.mark.parametrize(
+    "name", [every for name in available() for every in (name, *presets(name))]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +42,10 @@ def _seed() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def build(name: str) -> SentimentModel:
-    return get(name)(None, DIMENSIONS)
+def build(name: str, dimensions: dict[str, int] = DIMENSIONS) -> SentimentModel:
+    model, _, preset = name.partition(":")
+    config = get(model).Config(preset=preset) if preset else None
+    return get(model)(config, dimensions)
 
 
 def make_batch(size: int = 8) -> Batch:
@@ -165,9 +178,9 @@ def test_model_can_be_built_for_fewer_modalities(name, absent):
     dimensions = {m: width for m, width in DIMENSIONS.items() if m != absent}
     if NEEDED.get(name) == absent:
         with pytest.raises(ModelError, match=f"reads {absent}, the data has"):
-            get(name)(None, dimensions)
+            build(name, dimensions)
         return
-    model, batch = get(name)(None, dimensions), make_batch()
+    model, batch = build(name, dimensions), make_batch()
     total_loss(model, batch, 0.5).backward()
     assert model.modalities == tuple(dimensions)
 

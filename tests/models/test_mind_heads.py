@@ -1,18 +1,41 @@
+import pytest
 import torch
 from torch import nn
 
 from models.mind_heads import StatisticsNetwork, code_encoder, decoder, regressor
 
 
-def test_codes_have_the_range_of_the_last_activation():
-    codes = code_encoder(width=8, dropout=0.3)(torch.randn(500, 8) * 10)
-    assert codes.shape == (500, 8)
-    assert codes.min() > -0.17
+@pytest.mark.parametrize("form", ["perceptron", "linear"])
+def test_codes_have_the_range_of_the_last_activation(form):
+    encoder = code_encoder(source=8, target=5, form=form, dropout=0.3)
+    codes = encoder(torch.randn(500, 8) * 10)
+    assert codes.shape == (500, 5)
+    assert -0.1701 < codes.min() < 0
     assert codes.max() > 0.17
 
 
+def test_a_bottleneck_has_both_signs():
+    codes = code_encoder(source=8, target=3, form="bottleneck", dropout=0.0)(torch.randn(500, 8))
+    assert codes.shape == (500, 3)
+    assert codes.min() < -0.3
+
+
+@pytest.mark.parametrize(
+    ("form", "widths"),
+    [
+        ("perceptron", [(8, 8), (3, 8)]),
+        ("linear", [(3, 8)]),
+        ("bottleneck", [(8, 8), (3, 8)]),
+    ],
+)
+def test_linear_maps_of_each_form(form, widths):
+    encoder = code_encoder(source=8, target=3, form=form, dropout=0.0)
+    assert [part.weight.shape for part in encoder if isinstance(part, nn.Linear)] == widths
+
+
 def test_code_encoder_drops_out_in_training_only():
-    encoder, x = code_encoder(width=8, dropout=0.5), torch.randn(4, 8)
+    encoder = code_encoder(source=8, target=8, form="perceptron", dropout=0.5)
+    x = torch.randn(4, 8)
     assert not torch.equal(encoder(x), encoder(x))
     encoder.eval()
     assert torch.equal(encoder(x), encoder(x))
