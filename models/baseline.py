@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
+from torch import nn
+
 from models.base import Losses, Output, SentimentModel
 from models.batch import Batch, PaddedSequence
 from models.losses.regression import RegressionKind, regression_loss
@@ -82,15 +84,26 @@ class Baseline(SentimentModel):
 
     def __init__(self, config: BaselineConfig | None, dimensions: Mapping[str, int]) -> None:
         super().__init__(config, dimensions)
-        self.text_reader = (
-            TextReader(
-                self.config.text_model,
-                max_pieces=self.config.max_pieces,
-                input_width=self.dimensions["text"],
-            )
-            if "text" in self.modalities
-            else None
+        self.text_reader = self._text_reader()
+
+    def _text_reader(self) -> TextReader | None:
+        if "text" not in self.modalities:
+            return None
+        return TextReader(
+            self.config.text_model,
+            max_pieces=self.config.max_pieces,
+            input_width=self.dimensions["text"],
         )
+
+    def text_parameters(self) -> list[nn.Parameter]:
+        """List the parameters that :attr:`BaselineConfig.text_rate` is for.
+
+        Returns
+        -------
+        list of Parameter
+            Those of a BERT; none without.
+        """
+        return [] if self.text_reader is None else list(self.text_reader.parameters())
 
     @property
     def reads_token_ids(self) -> bool:
@@ -168,7 +181,7 @@ class Baseline(SentimentModel):
         iterable of dict
             All parameters but the BERT's, and the BERT's if there is one.
         """
-        text = [] if self.text_reader is None else list(self.text_reader.parameters())
+        text = self.text_parameters()
         apart = {id(parameter) for parameter in text}
         rest = [parameter for parameter in self.parameters() if id(parameter) not in apart]
         groups = [{"params": rest, "lr": learning_rate}]
