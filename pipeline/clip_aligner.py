@@ -35,10 +35,13 @@ class ClipAligner:
         The transcript, for messages.
     config : WordConfig
         How.
+    text : sequence of str
+        All words of the transcript, which together tell its language: a line alone may be made of
+        names, or of words that two languages share.
     """
 
-    def __init__(self, *, clip: Clip, path: Path, config: WordConfig) -> None:
-        self._clip, self._path, self._config = clip, path, config
+    def __init__(self, *, clip: Clip, path: Path, config: WordConfig, text: Sequence[str]) -> None:
+        self._clip, self._path, self._config, self._text = clip, path, config, text
         self._searched: list[Word] = []
         self._deaf = "" if clip.has_audio else "the clip has no sound"
 
@@ -62,7 +65,7 @@ class ClipAligner:
         MissingModelError
             If the chosen CTC model is not there.
         """
-        if not self._deaf and self._is_alignable(tokens):
+        if not self._deaf and self._is_alignable:
             try:
                 signal = self._signal
             except ExtractorError as error:
@@ -107,12 +110,13 @@ class ClipAligner:
     def _signal(self) -> Samples:
         return Media(path=Path(self._clip.path)).audio(sample_rate=SPEECH_RATE)
 
-    def _is_alignable(self, tokens: Sequence[str]) -> bool:
+    @cached_property
+    def _is_alignable(self) -> bool:
         language = self._config.language
         if self._config.alignment == "pocketsphinx" and language is not None:
             return language.partition("-")[0] == "en"
         if self._config.alignment == "pocketsphinx":
-            return is_alignable(tokens=tokens)
+            return is_alignable(tokens=self._text)
         return self._config.alignment == "ctc"
 
     def _align(

@@ -19,7 +19,7 @@ from pipeline.word_config import WordConfig
 from pipeline.workspace import Workspace
 
 # Changes whenever the same files and settings would give other words.
-_VERSION = 1
+_VERSION = 2
 _LIBRARIES = ("pocketsphinx", "silero-vad", "transformers")
 
 
@@ -65,7 +65,9 @@ class Transcriber:
         """
         digest = clip.id if path is None else _digest(path)
         description = self._description(recognised=path is None)
-        made = settings_digest([clip.id, str(path), digest, description])
+        # A file of many videos' words is read by the clip's name.
+        video = "" if path is None else Path(clip.path).stem
+        made = settings_digest([clip.id, str(path), video, digest, description])
         kept = self._folder / f"{made[:32]}.jsonl"
         found = read_manifest(kept, Transcript)
         if found:
@@ -90,7 +92,8 @@ class Transcriber:
 
     def _read(self, clip: Clip, path: Path, digest: str) -> Transcript:
         read = load_transcript(path, duration=clip.duration, video=Path(clip.path).stem)
-        aligner = ClipAligner(clip=clip, path=path, config=self._config)
+        text = [token for passage in read.passages for token in passage.tokens]
+        aligner = ClipAligner(clip=clip, path=path, config=self._config, text=text)
         passages = place_words(read, speech=lambda: self._speech.spans(clip), aligner=aligner)
         return Transcript(
             clip_id=clip.id,

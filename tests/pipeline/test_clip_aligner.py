@@ -27,8 +27,14 @@ def described(path):
     )
 
 
-def aligner(path, **settings):
-    return ClipAligner(clip=described(path), path=Path("a.txt"), config=WordConfig(**settings))
+ENGLISH = ["I", "really", "loved", "this", "film"]
+GERMAN = ["Ich", "habe", "diesen", "Film", "nicht", "verstanden"]
+
+
+def aligner(path, text=ENGLISH, **settings):
+    return ClipAligner(
+        clip=described(path), path=Path("a.txt"), config=WordConfig(**settings), text=text
+    )
 
 
 def spoken(stem):
@@ -63,9 +69,6 @@ def test_the_words_of_another_clip_are_reported():
     assert f"of {len(tokens)} words" in repair.detail
 
 
-GERMAN = ["Ich", "habe", "diesen", "Film", "nicht", "verstanden"]
-
-
 @pytest.mark.parametrize(
     ("settings", "tokens"),
     [
@@ -75,15 +78,23 @@ GERMAN = ["Ich", "habe", "diesen", "Film", "nicht", "verstanden"]
     ],
 )
 def test_words_that_cannot_be_found_are_interpolated(settings, tokens):
-    align = aligner(SAMPLES / "sample_01.mp4", **settings)
+    align = aligner(SAMPLES / "sample_01.mp4", tokens, **settings)
     spans = [(0.5, 1.0), (2.0, 3.0)]
     assert align(tokens, spans) == spread_words(tokens, spans)
     assert align.repairs() == ()
 
 
+def test_the_whole_transcript_tells_the_language_of_a_line():
+    spans, both, name = [(0.4, 3.5)], ["Der", "Mann", "war", "so", "wild"], ["Vishwanathan!"]
+    german = aligner(SAMPLES / "sample_01.mp4", [*GERMAN, *both])
+    assert german(both, spans) == spread_words(both, spans)
+    english = aligner(SAMPLES / "sample_01.mp4", [*ENGLISH, *name])
+    assert [word.source for word in english([*name, *ENGLISH[:1]], spans)][-1] == "aligned"
+
+
 def test_a_language_is_english_in_every_country():
     align = aligner(SAMPLES / "sample_01.mp4", language="en-GB")
-    words = align(["I", "really", "loved", "this", "film"], [(0.4, 3.5)])
+    words = align(ENGLISH, [(0.4, 3.5)])
     assert {word.source for word in words} == {"aligned"}
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from extractors.errors import MissingModelError
 from extractors.media import probe
+from extractors.words import Word
+from pipeline.csd_words import write_csd_words
 from pipeline.errors import SourceError
 from pipeline.fingerprint import file_digest
 from pipeline.manifest import write_manifest
@@ -68,11 +70,33 @@ def test_nothing_is_done_twice(transcriber, workspace, tmp_path):
     made = transcriber().transcribe(clip, text)
     (kept,) = workspace.words.iterdir()
     stamp = kept.stat().st_mtime_ns
-    gone = replace(clip, path=str(tmp_path / "moved.mp4"))
+    gone = replace(clip, path=str(tmp_path / "moved" / "sample_10.mp4"))
     assert transcriber().transcribe(gone, text) == made
     assert kept.stat().st_mtime_ns == stamp
     text.write_text(text.read_text() + " Yes.")
     assert len(transcriber().transcribe(clip, text).words) == len(made.words) + 1
+
+
+def test_a_renamed_clip_gets_the_words_of_its_new_name(transcriber, tmp_path):
+    clip = described(SAMPLES / "sample_10.mp4")
+    path = tmp_path / "words.csd"
+    write_csd_words(
+        path, {name: [Word(text=name, start=0.5, end=1.0, source="given")] for name in ("a", "b")}
+    )
+    for name in ("a", "b"):
+        made = transcriber().transcribe(replace(clip, path=str(tmp_path / f"{name}.mp4")), path)
+        assert [word.text for word in made.words] == [name]
+
+
+def test_lines_of_another_language_are_not_taken_for_english(transcriber, tmp_path):
+    clip = described(SAMPLES / "sample_10.mp4")
+    path = tmp_path / "a.srt"
+    path.write_text(
+        "1\n00:00:00,500 --> 00:00:02,000\nDer Mann war so wild\n\n"
+        "2\n00:00:02,000 --> 00:00:05,000\nIch habe diesen Film leider nicht verstanden\n"
+    )
+    made = transcriber().transcribe(clip, path)
+    assert {word.source for word in made.words} == {"interpolated"}
 
 
 def test_other_settings_give_other_words(transcriber):
