@@ -137,7 +137,7 @@ def test_a_plain_configuration_has_every_default():
     assert whole == plain_model_config("mind", MInDConfig())
     assert whole["info_weight"] == MInDConfig().info_weight
     assert json.loads(json.dumps(whole)) == whole
-    assert plain_model_config("mind", {"width": 16}) == whole | {"width": 16}
+    assert plain_model_config("mind", {"layers": 2}) == whole | {"layers": 2}
 
 
 @pytest.mark.parametrize(
