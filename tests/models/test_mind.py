@@ -257,6 +257,31 @@ def test_without_disentanglement_the_vectors_are_fused_directly(make_batch, dime
     assert model.fusion.in_features == 3 * 16
 
 
+def pieces(batch):
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(1, 100, (len(batch), 6), generator=generator)
+    lengths = torch.randint(1, 7, (len(batch), 1), generator=generator)
+    without = {name: s for name, s in batch.sequences.items() if name != "text"}
+    ids = ids * (torch.arange(6) < lengths)
+    return dataclasses.replace(batch, sequences=without, token_ids=ids)
+
+
+def test_bert_inside_is_read_as_its_mean_and_trained(make_batch, tiny_bert):
+    batch = pieces(make_batch())
+    config = changed(text_model=str(tiny_bert), max_pieces=6)
+    model = MInD(config, {"text": 1, "audio": 5, "vision": 4}).eval()
+    output = model(batch)
+    text = model.bert.embed(batch)
+    states = model.bert.encode(text.values, text.mask)
+    mean = (states * text.mask[..., None]).sum(dim=1) / text.mask.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(output.parts["Z"]["text"], model.backbones["text"].head(mean))
+    model.losses(batch, output, 0.5).total.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+    assert model.bert.bert.encoder.layer[0].attention.self.query.weight.grad.any()
+    with pytest.raises(MissingModalityError, match="as token ids"):
+        model(make_batch())
+
+
 def test_state_survives_saving_and_loading(make_batch, dimensions):
     batch = make_batch()
     model, other = MInD(SMALL, dimensions), MInD(SMALL, dimensions)

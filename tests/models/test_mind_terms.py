@@ -7,6 +7,7 @@ import torch
 
 from models.base import Output
 from models.gradient_reversal import reversal_coefficient
+from models.losses.regression import regression_loss
 from models.mind import MInD, MInDConfig
 
 SMALL = MInDConfig(width=16, statistics_width=32, decoder_width=24, audio_stride=4)
@@ -170,3 +171,21 @@ def test_detached_targets_only_lose_their_gradient(make_batch, dimensions, term,
     ]
     assert reached[0].any()
     assert reached[1] is None or not reached[1].any()
+
+
+@pytest.mark.parametrize(
+    ("task", "noise"), [("l1", "l1"), ("mse", "mse"), ("mse_l1", "mse"), ("logistic", "logistic")]
+)
+def test_error_of_the_noise_prediction(make_batch, dimensions, task, noise):
+    batch = make_batch()
+    model, output = predicted(batch, dimensions, MInDConfig(width=16, regression=task))
+    losses = model.eval().losses(batch, output, 0.5)
+    joint = torch.cat(list(output.parts["N"].values()), dim=1)
+    for term, prediction, kind in (
+        ("task", output.prediction, task),
+        ("noise_prediction", model.terms.noise_classifier(joint), noise),
+    ):
+        expected = regression_loss(
+            prediction=prediction, target=batch.target, has_target=batch.has_target, kind=kind
+        )
+        torch.testing.assert_close(losses.terms[term], expected)
