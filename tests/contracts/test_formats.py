@@ -103,6 +103,13 @@ def folder(root):
     return root
 
 
+def table(root):
+    root.mkdir(parents=True, exist_ok=True)
+    lines = ["id,split,label,english", "talk_1,train,0.5,so good", "talk_2,valid,-1,no"]
+    (root / "data.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root / "data.csv"
+
+
 SAMPLES = {
     "mmsa": mmsa,
     "csd": csd,
@@ -110,6 +117,7 @@ SAMPLES = {
     "sims": sims,
     "mintrec": mintrec,
     "folder": folder,
+    "table": table,
 }
 
 
@@ -139,6 +147,7 @@ MISSING = {
     "sims": ("label.csv", "clip_id", "clip_id"),
     "mintrec": ("dev.tsv", "episode", "episode"),
     "folder": ("labels.csv", "label", "label"),
+    "table": ("data.csv", "label", "label"),
 }
 
 pytestmark = pytest.mark.parametrize("name", available())
