@@ -18,6 +18,10 @@ _HEADINGS = {
     "f1_has0": "F1 has0",
     "f1_non0": "F1 non0",
     "accuracy_7": "Acc-7",
+    "accuracy_5": "Acc-5",
+    "accuracy_3": "Acc-3",
+    "f1_swapped_has0": "F1 swapped has0",
+    "f1_swapped_non0": "F1 swapped non0",
 }
 # A page that lists hundreds of failures is not read; the JSON beside it has all of them.
 _MOST_FAILURES = 50
@@ -78,7 +82,8 @@ def _headline(report: RunReport) -> str:
     note = (
         f"{test.n} test utterances, {test.n_nonzero} of them with a target other than 0. has0: "
         "negative against not negative; non0: negative against positive, targets of 0 left out; "
-        "F1 is weighted. A dash: not defined, as the correlation of constant predictions. The "
+        "F1 is weighted; swapped: predictions taken for the truth, as in the code of MISA, MulT "
+        "and MInD. A dash: not defined, as the correlation of constant predictions. The "
         "epoch was selected by the validation split's MAE; the test split was used once, after."
     )
     return f"{_table(['', *_HEADINGS.values()], rows)}\n\n{note}"

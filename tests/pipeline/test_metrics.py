@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter
@@ -21,6 +21,7 @@ pairs = st.integers(1, 40).flatmap(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(pairs)
 def test_equals_scikit_learn(pair):
     p, y = pair
@@ -30,6 +31,12 @@ def test_equals_scikit_learn(pair):
     assert found.f1_has0 == pytest.approx(
         f1_score(y >= 0, p >= 0, average="weighted", zero_division=0), abs=1e-6
     )
+    assert found.f1_swapped_has0 == pytest.approx(
+        f1_score(p >= 0, y >= 0, average="weighted", zero_division=0)
+    )
+    for name, limit in (("accuracy_7", 3), ("accuracy_5", 2), ("accuracy_3", 1)):
+        classes = [np.round(np.clip(x, -limit, limit)) for x in (y, p)]
+        assert getattr(found, name) == pytest.approx(accuracy_score(*classes))
     some = y != 0
     assert (found.n, found.n_nonzero) == (len(y), some.sum())
     if some.any():
@@ -37,8 +44,27 @@ def test_equals_scikit_learn(pair):
         assert found.f1_non0 == pytest.approx(
             f1_score(y[some] > 0, p[some] > 0, average="weighted", zero_division=0), abs=1e-6
         )
+        assert found.f1_swapped_non0 == pytest.approx(
+            f1_score(p[some] > 0, y[some] > 0, average="weighted", zero_division=0)
+        )
 
 
+@settings(max_examples=60, deadline=None)
+@given(pairs)
+def test_the_subset_is_as_if_the_others_were_not_there(pair):
+    p, y = pair
+    if not y.any():
+        with pytest.raises(DataError, match="n >= 1"):
+            sentiment_metrics(prediction=p, target=y, subset="nonzero")
+        return
+    found = sentiment_metrics(prediction=p, target=y, subset="nonzero")
+    assert found.n == found.n_nonzero == np.count_nonzero(y)
+    assert found.mae == pytest.approx(np.abs(p - y)[y != 0].mean())
+    # what MIRD's code prints: a prediction of 0 counts as positive, a target of 0 not at all
+    assert found.accuracy_2_has0 == pytest.approx(((p >= 0) == (y > 0))[y != 0].mean())
+
+
+@settings(max_examples=60, deadline=None)
 @given(pairs)
 def test_correlation_equals_scipy(pair):
     p, y = pair
@@ -69,6 +95,14 @@ def test_f1_weights_by_the_true_classes():
     found = sentiment_metrics(prediction=[-1, -1, 1, 1], target=[1, 1, 1, -1])
     assert found.f1_non0 == pytest.approx(0.3)
     assert found.f1_has0 == pytest.approx(0.3)
+    assert found.f1_swapped_non0 == pytest.approx(0.2)
+    assert found.f1_swapped_has0 == pytest.approx(0.2)
+
+
+def test_five_and_three_classes_clip_before_they_round():
+    found = sentiment_metrics(prediction=[2.6, 1.6, 0.5, -0.6], target=[1.5, 1.0, 1.0, -3.0])
+    # 7 classes: 3 2 0 -1 and 2 1 1 -3; 5: 2 2 0 -1 and 2 1 1 -2; 3: 1 1 0 -1 and 1 1 1 -1
+    assert (found.accuracy_7, found.accuracy_5, found.accuracy_3) == (0, 0.25, 0.75)
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, -1 / 3])

@@ -27,7 +27,8 @@ def test_the_headline_compares_the_model_with_a_constant(report):
     heading, _, model, ensemble, constant = table_after(render_markdown(report), "Test metrics")
     assert heading[1:] == [
         *("MAE", "Corr", "Acc-2 has0", "Acc-2 non0"),
-        *("F1 has0", "F1 non0", "Acc-7"),
+        *("F1 has0", "F1 non0", "Acc-7", "Acc-5", "Acc-3"),
+        *("F1 swapped has0", "F1 swapped non0"),
     ]
     mae = report.summary["test"]["mae"]
     assert model[1] == f"{mae.mean:.3f} ± {mae.sd:.3f}"
