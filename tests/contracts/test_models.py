@@ -165,6 +165,37 @@ def test_saved_weights_predict_the_same(name, tmp_path: Path):
     assert torch.equal(predict(other, batch), plain)
 
 
+def test_bfloat16_predicts_what_float32_predicts(name):
+    batch, model = make_batch(), build(name)
+    plain = predict(model, batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = predict(model, batch)
+        total = total_loss(model.train(), batch, 0.5)
+    total.backward()
+    assert (half.float() - plain).abs().max() < 0.02  # of targets from -3 to 3
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is None or torch.isfinite(parameter.grad).all(), key
+
+
+def test_a_seed_decides_the_weights_after_some_steps(name):
+    def trained(seed: int) -> dict[str, torch.Tensor]:
+        torch.manual_seed(seed)
+        batch, model = make_batch(), build(name).train()
+        optimiser = torch.optim.AdamW(list(model.parameter_groups(1e-3)))
+        for step in range(2):
+            output = model(batch)
+            optimiser.zero_grad()
+            losses_of(model, batch, output, step / 2).backward()
+            optimiser.step()
+            with torch.no_grad():
+                model.after_step(batch, output, epoch=step)
+        return model.state_dict()
+
+    first, again, other = trained(1), trained(1), trained(2)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
 @pytest.mark.parametrize("absent", sorted(DIMENSIONS))
 def test_absent_modality_is_refused_by_name(name, absent):
     batch = make_batch()
