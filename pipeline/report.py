@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.atomic import write_bytes
+from pipeline.bootstrap import Interval
 from pipeline.errors import StoreError
 from pipeline.metrics import METRIC_NAMES, Score, SentimentMetrics
 from pipeline.training_state import EpochRecord
@@ -85,6 +86,10 @@ class RunReport:
         Split to the metrics of the seeds' mean prediction.
     constant : dict of str to SentimentMetrics
         Split to the metrics of always saying the training split's median.
+    intervals, ensemble_intervals : dict of str to dict of str to Interval
+        For the test split, metric to the 95 % interval, by the bootstrap over clips, of its mean
+        over the seeds, and of the seeds' mean prediction; empty in reports from before there were
+        any.
     failures : tuple of dict
         What could not be ingested or extracted: ``item``, ``step``, ``code``, ``detail``.
     extraction : dict
@@ -105,6 +110,8 @@ class RunReport:
     summary: dict[str, dict[str, Summary]]
     ensemble: dict[str, SentimentMetrics]
     constant: dict[str, SentimentMetrics]
+    intervals: dict[str, dict[str, Interval]] = field(default_factory=dict)
+    ensemble_intervals: dict[str, dict[str, Interval]] = field(default_factory=dict)
     failures: tuple[dict[str, Any], ...] = ()
     extraction: dict[str, Any] = field(default_factory=dict)
 

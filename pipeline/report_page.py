@@ -1,13 +1,13 @@
 """A run's report as a page to read."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.figures import FIGURES
 from pipeline.metrics import METRIC_NAMES, SentimentMetrics
-from pipeline.report import RunReport, Summary
+from pipeline.report import RunReport
+from pipeline.score_text import interval_text, mean_sd_text, number_text
 from pipeline.splits import SPLIT_NAMES
 
 _HEADINGS = {
@@ -73,20 +73,35 @@ def _about(report: RunReport) -> str:
 
 
 def _headline(report: RunReport) -> str:
-    rows = [
-        [f"`{report.model}`, mean ± sd over seeds", *_summary_cells(report.summary["test"])],
-        ["mean of the seeds' predictions", *_metric_cells(report.ensemble["test"])],
-        ["constant (median of train)", *_metric_cells(report.constant["test"])],
-    ]
     test = report.constant["test"]
     note = (
         f"{test.n} test utterances, {test.n_nonzero} of them with a target other than 0. has0: "
         "negative against not negative; non0: negative against positive, targets of 0 left out; "
         "F1 is weighted; swapped: predictions taken for the truth, as in the code of MISA, MulT "
-        "and MInD. A dash: not defined, as the correlation of constant predictions. The "
-        "epoch was selected by the validation split's MAE; the test split was used once, after."
+        "and MInD. Intervals are percentiles of 2000 bootstrap samples of the clips, for the seeds "
+        "that there are; the sd tells how seeds differ. A dash: not defined, as the correlation of "
+        "constant predictions. The epoch was selected by the validation split's MAE; the test "
+        "split was used once, after."
     )
-    return f"{_table(['', *_HEADINGS.values()], rows)}\n\n{note}"
+    heading = [
+        *("metric", f"`{report.model}`, mean ± sd over seeds", "95 % interval"),
+        *("mean of the seeds' predictions", "95 % interval", "constant (median of train)"),
+    ]
+    return f"{_table(heading, [_headline_row(report, name) for name in METRIC_NAMES])}\n\n{note}"
+
+
+def _headline_row(report: RunReport, name: str) -> list[str]:
+    of_seeds, of_mean = (
+        found.get("test", {}).get(name) for found in (report.intervals, report.ensemble_intervals)
+    )
+    return [
+        _HEADINGS[name],
+        mean_sd_text(report.summary["test"][name]),
+        interval_text(of_seeds),
+        number_text(getattr(report.ensemble["test"], name)),
+        interval_text(of_mean),
+        number_text(getattr(report.constant["test"], name)),
+    ]
 
 
 def _seeds(report: RunReport) -> str:
@@ -163,19 +178,7 @@ def _failures(report: RunReport) -> str:
 
 
 def _metric_cells(metrics: SentimentMetrics) -> list[str]:
-    return [_number(getattr(metrics, name)) for name in METRIC_NAMES]
-
-
-def _summary_cells(summary: dict[str, Summary]) -> list[str]:
-    cells = []
-    for name in METRIC_NAMES:
-        mean, sd = summary[name].mean, summary[name].sd
-        cells.append(_number(mean) + ("" if math.isnan(sd) else f" ± {_number(sd)}"))
-    return cells
-
-
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
+    return [number_text(getattr(metrics, name)) for name in METRIC_NAMES]
 
 
 def _pairs(heading: tuple[str, str], pairs: Iterable[tuple[str, Any]]) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.atomic import write_text
+from pipeline.bootstrap import Interval, bootstrap_intervals
 from pipeline.checkpoint import load_checkpoint
+from pipeline.clip_names import clip_names
 from pipeline.dataset import PackedDataset
 from pipeline.evaluation import predict
 from pipeline.splits import SPLIT_NAMES, Split
@@ -71,6 +73,34 @@ class Predictions:
         rows = np.array([row[name] for name in ids], np.int64)
         known = ~np.isnan(labels)
         return rows[known], labels[known]
+
+    def intervals(
+        self, dataset: PackedDataset, ids: Sequence[str]
+    ) -> tuple[dict[str, Interval], dict[str, Interval]]:
+        """Tell how far metrics would move with other clips.
+
+        Parameters
+        ----------
+        dataset : PackedDataset
+            With their labels.
+        ids : sequence of str
+            Segment ids, all predicted; the labelled ones count.
+
+        Returns
+        -------
+        of_seeds : dict of str to Interval
+            Metric to the 95 % interval of its mean over the seeds.
+        of_mean : dict of str to Interval
+            Metric to that of the seeds' mean prediction.
+        """
+        rows, target = self.targets(dataset, ids)
+        clips = clip_names([self.ids[row] for row in rows])
+        seeds = np.stack(list(self.by_seed.values()))[:, rows]
+        of_seeds, of_mean = (
+            bootstrap_intervals(predictions=scores, target=target, clips=clips)
+            for scores in (seeds, self.mean[rows])
+        )
+        return of_seeds, of_mean
 
     def save(self, path: Path, *, dataset: PackedDataset, split: Split) -> None:
         """Write as CSV, atomically: segment, split, target, each seed, mean.

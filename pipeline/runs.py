@@ -251,6 +251,7 @@ class _Run:
         started = time.perf_counter()
         predictions = self._predict()
         seeds, ensemble = self._evaluate(results, predictions)
+        of_seeds, of_mean = predictions.intervals(self.dataset, self.split.test)
         spent = {
             "train": sum(epoch.seconds for result in results.values() for epoch in result.history),
             "evaluate": time.perf_counter() - started,
@@ -267,6 +268,8 @@ class _Run:
             summary=summarise(seeds),
             ensemble=ensemble,
             constant=constant,
+            intervals={"test": of_seeds},
+            ensemble_intervals={"test": of_mean},
             failures=tuple(context["failures"]),
             extraction=context["extraction"],
         )

@@ -18,7 +18,10 @@ from pipeline.score_totals import (
 
 # Classes end at these values, which belong to the class below. In single precision, like stored
 # labels: as a double the single 0.1 is above the double 0.1.
-_CUTS = {k: np.float32(c) for k, c in {2: [0], 3: [-0.1, 0.1], 5: [-0.7, -0.1, 0.1, 0.7]}.items()}
+_CUTS = {
+    classes: np.array(cuts, np.float32)
+    for classes, cuts in ((2, (0.0,)), (3, (-0.1, 0.1)), (5, (-0.7, -0.1, 0.1, 0.7)))
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from pipeline.ingest import IngestReport
 from pipeline.metrics import METRIC_NAMES, SentimentMetrics
 from pipeline.records import Failure
 from pipeline.report import RunReport
+from pipeline.score_text import interval_text, mean_sd_text, number_text
 from pipeline.splits import SPLIT_NAMES
 from pipeline.store import StoredFile
 
@@ -94,21 +95,26 @@ def result_table(report: RunReport) -> Table:
     Returns
     -------
     Table
-        Metrics as mean and standard deviation over the seeds.
+        Metrics as mean and standard deviation over the seeds, and the interval of the mean.
     """
     summary = report.summary["test"]
     constant, ensemble = report.constant["test"], report.ensemble["test"]
+    intervals = report.intervals.get("test", {})
     table = Table(
         "metric",
         f"mean ± sd, {len(report.seeds)} seeds",
+        "95 % interval",
         "mean prediction",
         "constant",
         title=f"{report.model} on the test split ({constant.n} utterances)",
     )
     for name in METRIC_NAMES:
-        mean_sd = f"{_number(summary[name].mean)} ± {_number(summary[name].sd)}"
         table.add_row(
-            name, mean_sd, _number(getattr(ensemble, name)), _number(getattr(constant, name))
+            name,
+            mean_sd_text(summary[name]),
+            interval_text(intervals.get(name)),
+            number_text(getattr(ensemble, name)),
+            number_text(getattr(constant, name)),
         )
     return table
 
@@ -130,7 +136,7 @@ def metrics_table(metrics: Mapping[str, SentimentMetrics], *, title: str) -> Tab
     """
     table = Table("metric", *metrics, title=title)
     for name in METRIC_NAMES:
-        table.add_row(name, *(_number(getattr(found, name)) for found in metrics.values()))
+        table.add_row(name, *(number_text(getattr(found, name)) for found in metrics.values()))
     return table
 
 
@@ -157,7 +163,3 @@ def store_table(files: Sequence[StoredFile]) -> Table:
     for folder in sorted(counts):
         table.add_row(folder, str(counts[folder]), f"{sizes[folder] / 1e6:.1f}")
     return table
-
-
-def _number(value: float) -> str:
-    return "–" if value != value else f"{value:.3f}"

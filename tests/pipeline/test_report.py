@@ -54,6 +54,9 @@ def test_a_report_comes_back_and_is_strict_json(run, tmp_path):
     assert back.seeds == report.seeds
     assert back.summary == report.summary
     assert back.ensemble == report.ensemble
+    assert back.intervals == report.intervals
+    assert set(back.intervals["test"]) == set(METRIC_NAMES)
+    assert back.intervals["test"]["mae"] != back.ensemble_intervals["test"]["mae"]
 
 
 def test_a_damaged_report_is_named(run, tmp_path):

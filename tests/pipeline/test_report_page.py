@@ -24,17 +24,28 @@ def report(run):
 
 
 def test_the_headline_compares_the_model_with_a_constant(report):
-    heading, _, model, ensemble, constant = table_after(render_markdown(report), "Test metrics")
-    assert heading[1:] == [
-        *("MAE", "Corr", "Acc-2 has0", "Acc-2 non0"),
-        *("F1 has0", "F1 non0", "Acc-7", "Acc-5", "Acc-3"),
-        *("F1 swapped has0", "F1 swapped non0"),
+    heading, _, *rows = table_after(render_markdown(report), "Test metrics")
+    assert heading[0] == "metric"
+    assert [row[0] for row in rows] == [
+        *("MAE", "Corr", "Acc-2 has0", "Acc-2 non0", "F1 has0", "F1 non0"),
+        *("Acc-7", "Acc-5", "Acc-3", "F1 swapped has0", "F1 swapped non0"),
     ]
-    mae = report.summary["test"]["mae"]
-    assert model[1] == f"{mae.mean:.3f} ± {mae.sd:.3f}"
-    assert ensemble[1] == f"{report.ensemble['test'].mae:.3f}"
-    assert constant[1] == f"{report.constant['test'].mae:.3f}"
-    assert constant[2] == "–"
+    summary = report.summary["test"]["mae"]
+    of_seeds, of_mean = report.intervals["test"]["mae"], report.ensemble_intervals["test"]["mae"]
+    assert rows[0][1:] == [
+        f"{summary.mean:.3f} ± {summary.sd:.3f}",
+        f"{of_seeds.low:.3f} to {of_seeds.high:.3f}",
+        f"{report.ensemble['test'].mae:.3f}",
+        f"{of_mean.low:.3f} to {of_mean.high:.3f}",
+        f"{report.constant['test'].mae:.3f}",
+    ]
+    assert rows[1][5] == "–"
+
+
+def test_a_report_without_intervals_is_still_shown(report):
+    older = replace(report, intervals={}, ensemble_intervals={})
+    row = table_after(render_markdown(older), "Test metrics")[2]
+    assert (row[2], row[4]) == ("–", "–")
 
 
 def test_terms_stand_with_their_weights(report):

@@ -1,10 +1,12 @@
 import csv
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from pipeline.bootstrap import bootstrap_intervals
 from pipeline.errors import DataError, StoreError
 from pipeline.run_predictions import Predictions, predict_seeds
 from pipeline.splits import Split
@@ -32,6 +34,20 @@ def test_targets_leave_unlabelled_ones_out(dataset):
     rows, target = predictions(s0=[0.0] * 3).targets(dataset, ("u002", "u001", "u000"))
     assert rows.tolist() == [2, 0]
     assert target.tolist() == [float(dataset.labels[2]), float(dataset.labels[0])]
+
+
+def test_intervals_are_over_clips_and_leave_unlabelled_ones_out(dataset):
+    names = ("a$_$1", "a$_$2", "b$_$1", "c$_$1", "d$_$1")
+    labels = dataset.labels[: len(names)]
+    labels[4] = float("nan")
+    named = replace(dataset, ids=names + dataset.ids[5:])
+    one, two = np.random.default_rng(0).normal(size=(2, 5))
+    found = Predictions(ids=names, by_seed={0: one, 1: two})
+    of_seeds, of_mean = found.intervals(named, names)
+    given = {"target": labels[:4].double().numpy(), "clips": ["a", "a", "b", "c"]}
+    assert of_seeds == bootstrap_intervals(predictions=[one[:4], two[:4]], **given)
+    assert of_mean == bootstrap_intervals(predictions=(one + two)[:4] / 2, **given)
+    assert of_mean["mae"].low < of_mean["mae"].high
 
 
 def test_the_file_has_a_row_an_utterance(tmp_path, dataset):

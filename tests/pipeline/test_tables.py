@@ -102,17 +102,20 @@ def test_metrics_side_by_side():
 def test_a_run_beside_the_constant(run):
     report = run()
     heading, *rows = shown(result_table(report))
-    assert heading == ["metric", "mean ± sd, 2 seeds", "mean prediction", "constant"]
+    assert heading == [
+        *("metric", "mean ± sd, 2 seeds", "95 % interval", "mean prediction", "constant"),
+    ]
     told = {row[0]: row[1:] for row in rows}
     assert list(told) == list(METRIC_NAMES)
-    summary = report.summary["test"]["mae"]
+    summary, interval = report.summary["test"]["mae"], report.intervals["test"]["mae"]
     assert told["mae"] == [
         f"{summary.mean:.3f} ± {summary.sd:.3f}",
+        f"{interval.low:.3f} to {interval.high:.3f}",
         f"{report.ensemble['test'].mae:.3f}",
         f"{report.constant['test'].mae:.3f}",
     ]
     # a constant correlates with nothing
-    assert told["correlation"][2] == "–"
+    assert told["correlation"][3] == "–"
 
 
 def test_the_store_by_extractor_and_settings():

@@ -1,0 +1,23 @@
+import math
+
+from pipeline.bootstrap import Interval
+from pipeline.report import Summary
+from pipeline.score_text import interval_text, mean_sd_text, number_text
+
+
+def test_numbers_and_what_is_none():
+    assert number_text(0.71249) == "0.712"
+    assert number_text(-1) == "-1.000"
+    assert number_text(math.nan) == "–"
+
+
+def test_one_seed_has_no_deviation():
+    assert mean_sd_text(Summary(mean=0.7593, sd=0.0111)) == "0.759 ± 0.011"
+    assert mean_sd_text(Summary(mean=0.7593, sd=math.nan)) == "0.759"
+    assert mean_sd_text(Summary(mean=math.nan, sd=math.nan)) == "–"
+
+
+def test_an_interval_or_none():
+    assert interval_text(Interval(low=-0.1, high=0.25)) == "-0.100 to 0.250"
+    assert interval_text(Interval(low=math.nan, high=math.nan)) == "–"
+    assert interval_text(None) == "–"
