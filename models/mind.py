@@ -3,7 +3,9 @@
 ====================  =========================================================================
 paper                 code
 ====================  =========================================================================
-backbones F^m         :class:`models.encoders.TextEncoder`, :class:`models.encoders.SequenceEncoder`
+backbones F^m         :class:`models.encoders.TextEncoder`,
+                      :class:`models.encoders.SequenceEncoder`; with ``backbone: frames``, which is
+                      ours, :class:`models.frame_encoder.FrameEncoder`
 S_m, P_m, N_m         ``shared_encoder(Z_m)``, ``private_encoders[m](Z_m)`` and
                       ``private_encoders[m](G_m)`` with G_m ~ N(0, I)
 eq. 5                 :func:`models.losses.jsd.jsd_loss`
@@ -54,6 +56,7 @@ from models.batch import Batch, PaddedSequence
 from models.bert import BertTransformer
 from models.encoders import SequenceEncoder, TextEncoder
 from models.errors import ModelError
+from models.frame_encoder import FrameEncoder
 from models.gradient_reversal import reversal_coefficient
 from models.losses.regression import regression_loss
 from models.mind_config import MInDConfig
@@ -114,9 +117,12 @@ class MInD(SentimentModel):
 
     def _backbone(self, modality: str) -> nn.Module:
         input_width = self.dimensions[modality]
+        if modality == "text" and self.bert is not None:
+            input_width = self.bert.width
+        if self.config.backbone == "frames":
+            return FrameEncoder(input_width=input_width, width=self.config.width)
         if modality == "text":
-            width = input_width if self.bert is None else self.bert.width
-            return TextEncoder(input_width=width, width=self.config.width)
+            return TextEncoder(input_width=input_width, width=self.config.width)
         stride = {"audio": self.config.audio_stride, "vision": self.config.vision_stride}[modality]
         return SequenceEncoder(self.config, input_width=input_width, stride=stride)
 

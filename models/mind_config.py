@@ -7,6 +7,7 @@ from models.encoders import EncoderConfig
 from models.losses.regression import RegressionKind
 from models.mind_presets import PRESETS, Preset
 
+Backbone = Literal["transformer", "frames"]
 Muted = Literal["none", "S", "P"]
 MuteMode = Literal["zeros", "remove"]
 NoiseSource = Literal["gaussian", "input", "none"]
@@ -39,6 +40,10 @@ class MInDConfig(EncoderConfig):
     preset : {"author", "paper", "strong"}
         Defaults of the settings that have none of their own: those of the authors' code, of the
         paper's text, or of our own method.
+    backbone : {"transformer", "frames"}
+        As published, transformers over audio and video and a mean of text, which takes it for read
+        by a BERT; or, for every modality, a network on each frame and their mean, as in
+        :class:`models.concat.Concat`, of all settings of backbones with ``width`` alone.
     audio_stride, vision_stride : int
         Frames averaged into one step of the transformer, >= 1. Attention is quadratic in steps;
         8 and 2 bring acoustic features at 100 Hz and video at 25 Hz to 12.5 steps a second, about
@@ -119,6 +124,7 @@ class MInDConfig(EncoderConfig):
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     preset: Preset = "author"
+    backbone: Backbone = "transformer"
     audio_stride: int = 8
     vision_stride: int = 2
     text_model: str | None = None
@@ -173,6 +179,7 @@ class MInDConfig(EncoderConfig):
 
     def _check_choices(self) -> None:
         choices = {
+            "backbone": Backbone,
             "code_encoder": CodeEncoder,
             "noise_source": NoiseSource,
             "regression": RegressionKind,

@@ -41,18 +41,22 @@ class BenchmarkConfig:
             raise ConfigError(f"contenders must be distinct, one or more: {self.contenders}")
 
 
-_DEFAULTS = ("mind_text_only", "mind_task_only", "mind")
+# Floor, references without disentanglement, and the methods.
+_ALL = (
+    *("text_only", "concat", "mind_task_only"),
+    *("mind_author", "mind_paper", "mind_strong", "misa", "mird", "dma"),
+)
 
 #: The size that numbers are published for.
 FULL = BenchmarkConfig(
-    contenders=_DEFAULTS,
+    contenders=_ALL,
     data=SyntheticConfig(),
     training=TrainingConfig(max_epochs=20, batch_size=64, learning_rate=1e-3, patience=20),
 )
 
 #: A size that shows in minutes whether everything works; too small to rank methods.
 QUICK = BenchmarkConfig(
-    contenders=_DEFAULTS,
+    contenders=("concat", "mind_author", "mind_strong"),
     data=SyntheticConfig(
         n_train=1500, n_valid=300, n_test=1000, n_probe_train=1000, n_probe_test=1000
     ),

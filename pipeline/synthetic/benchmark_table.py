@@ -49,6 +49,8 @@ TABLES = {
         "SAP": "block_separated_predictability",
         "swap s follows": "swap_shared_follows",
         "swap p follows": "swap_private_follows",
+        "swap s strays": "swap_shared_strays",
+        "swap p strays": "swap_private_strays",
     },
 }
 _DEPENDENCE = {

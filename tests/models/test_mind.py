@@ -282,6 +282,23 @@ def test_bert_inside_is_read_as_its_mean_and_trained(make_batch, tiny_bert):
         model(make_batch())
 
 
+def test_frames_as_backbone_are_read_one_by_one(make_batch, dimensions):
+    batch = make_batch()
+    model = MInD(changed(backbone="frames"), dimensions).eval()
+    output = model(batch)
+    for name, sequence in batch.sequences.items():
+        first, second = (model.backbones[name].network[i] for i in (0, 2))
+        row, mask = sequence.values[0], sequence.mask[0]
+        frames = second(first(row[mask]).clamp(min=0.0)).clamp(min=0.0)
+        torch.testing.assert_close(output.parts["Z"][name][0], frames.mean(dim=0))
+    flipped = {
+        name: PaddedSequence(values=s.values.flip(1), mask=s.mask.flip(1))
+        for name, s in batch.sequences.items()
+    }
+    turned = model(dataclasses.replace(batch, sequences=flipped))
+    torch.testing.assert_close(turned.prediction, output.prediction)
+
+
 def test_state_survives_saving_and_loading(make_batch, dimensions):
     batch = make_batch()
     model, other = MInD(SMALL, dimensions), MInD(SMALL, dimensions)

@@ -46,6 +46,7 @@ def test_unknown_keys_and_wrong_values_name_the_field(wrong):
         {"muted": "N"},
         {"mute_mode": "gone"},
         {"preset": "weak"},
+        {"backbone": "lstm"},
         {"code_encoder": "deep"},
         {"noise_source": "camera"},
         {"reduction": "max"},

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from models.base import available, get
 from models.batch import MODALITIES
-from pipeline.synthetic.swap_test import swap_test
+from pipeline.checkpoint import plain_model_config
+from pipeline.synthetic.contenders import find_contender
+from pipeline.synthetic.encoding import encode
+from pipeline.synthetic.swap_test import Decoding, swap_test
+
+DECODING = [name for name in available() if issubclass(get(name), Decoding)]
 
 
 class Decoder:
@@ -71,3 +77,41 @@ def test_a_decoder_that_ignores_private_codes_follows_nothing(truth):
 
 def test_without_a_decoder_nothing_is_swapped(truth):
     assert all(math.isnan(value) for value in swapped(object(), truth).values())
+
+
+def test_models_with_decoders_of_their_parts_have_them():
+    assert {"mind", "mird", "misa"} <= set(DECODING)
+
+
+@pytest.mark.parametrize(
+    "name", [*DECODING, "mind_paper", "mind_strong", "mind,noise_source=input"]
+)
+def test_whoever_decodes_can_be_swapped(name, small_data, normaliser):
+    contender = find_contender(name)
+    torch.manual_seed(0)
+    model_class = get(contender.model)
+    settings = plain_model_config(contender.model, dict(contender.settings))
+    model = model_class(model_class.Config(**settings), small_data.dataset.dimensions)
+    codes = {
+        split: encode(
+            model=model,
+            normaliser=normaliser,
+            dataset=small_data.dataset,
+            index=small_data.positions[split][:150],
+        ).parts
+        for split in ("probe_train", "probe_test")
+    }
+
+    def first(split):
+        return {group: values[:150] for group, values in small_data.factors_of(split).items()}
+
+    found = swap_test(
+        model=model,
+        parts=codes["probe_train"],
+        factors=first("probe_train"),
+        new_parts=codes["probe_test"],
+        new_factors=first("probe_test"),
+    )
+    assert all(math.isfinite(value) for value in found.values())
+    assert found["swap_shared_follows"] <= 1
+    assert found["swap_private_strays"] < 0.3
