@@ -98,9 +98,10 @@ class PairInformation(nn.Module):
         losses = []
         for x, y in self.pairs:
             estimator = self.estimators[f"{x}_{y}"]
-            weights = dict(estimator.named_parameters())
-            if frozen:
-                weights = {name: weight.detach() for name, weight in weights.items()}
+            weights = {
+                name: weight.detach() if frozen else weight
+                for name, weight in estimator.named_parameters()
+            }
             mean, log_variance = functional_call(estimator, weights, (vectors[x],))
             losses.append(club_learning_loss(mean=mean, log_variance=log_variance, y=vectors[y]))
         return torch.stack(losses).sum() / 2.0
@@ -122,7 +123,7 @@ class PairInformation(nn.Module):
             utterances counts as 0.
         """
         targets = torch.cat([self.history_target, target])
-        entropies = []
+        entropies: list[Tensor] = []
         for x, y in self.pairs:
             rows = torch.cat([self.get_buffer(f"history_{y}"), vectors[y]])
             directions = self.get_buffer(f"directions_{x}_{y}")
