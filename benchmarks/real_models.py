@@ -41,7 +41,13 @@ Data = tuple[PackedDataset, Split]
 SMALL = {"width": 64, "layers": 2, "audio_stride": 1, "vision_stride": 1}
 COLUMNS = ("mae", "correlation", "accuracy_2_has0", "accuracy_2_non0", "accuracy_7")
 #: Fine-tuning at 5e-5, everything else at 1e-3, at most 8 passes.
-TEXT_TRAINING = {"max_epochs": 8, "learning_rate": 1e-3, "patience": 8, "plateau": 8}
+TEXT_TRAINING = {
+    "sorted_batches": 8,
+    "max_epochs": 8,
+    "learning_rate": 1e-3,
+    "patience": 8,
+    "plateau": 8,
+}
 TRAINING = {"max_epochs": 20, "learning_rate": 1e-3, "patience": 6, "plateau": 3}
 
 

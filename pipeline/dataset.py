@@ -91,6 +91,12 @@ class PackedDataset:
         """Modality to feature width."""
         return {name: ragged.values.shape[1] for name, ragged in self.modalities.items()}
 
+    @property
+    def lengths(self) -> Tensor:
+        """Rows of each utterance, float32 (N,), as a sum of shares of each modality's longest."""
+        rows = [ragged.offsets.diff() for ragged in self.modalities.values()]
+        return torch.stack([one / one.max().clamp(min=1) for one in rows]).sum(dim=0)
+
     def positions(self, ids: Sequence[str]) -> Tensor:
         """Look positions up.
 

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from models.base import Output, SentimentModel
 from models.batch import Batch
 from models.estimators import estimator_optimizer, fit_estimators
+from pipeline.batching import make_batches
 from pipeline.dataset import PackedDataset
 from pipeline.errors import DataError, RunError
 from pipeline.evaluation import labelled, predict
@@ -36,8 +37,8 @@ class TrainingLoop:
     dataset : PackedDataset
         Copied to the device as a whole.
     split : Split
-        Labelled utterances of ``train`` are learned from, those of ``valid`` select the epoch;
-        unlabelled ones come from outside of ``valid`` and ``test``.
+        Labelled utterances of ``train`` are learned from, those of ``valid`` select the epoch, or
+        for ``test_oracle`` those of ``test``; unlabelled ones come from outside of ``valid`` and ``test``.
     config : TrainingConfig
         How to train.
     device : str
@@ -53,8 +54,8 @@ class TrainingLoop:
     Raises
     ------
     DataError
-        If fewer than two utterances can be learned from, none can be validated on, or unlabelled
-        ones are asked for and there are none.
+        If fewer than two utterances can be learned from, none can be validated on, none can select
+        the epoch, or unlabelled ones are asked for and there are none.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class TrainingLoop:
                 f"validate on; the split has {len(self.train)} and {len(self.valid)}: label more "
                 "videos, or choose other shares or another seed of the split"
             )
+        self.oracle = self._oracle(split)
         self.pool = unlabelled_pool(dataset=self.dataset, split=split)
         self.unlabelled = pair_unlabelled(
             labelled=self.train,
@@ -125,6 +127,7 @@ class TrainingLoop:
             settings=settings,
             history=[],
             best={},
+            selection=self.config.selection,
         )
         state.restore(path)
         scheduler = ReduceLROnPlateau(self.optimizer, factor=0.5, patience=self.config.plateau)
@@ -152,7 +155,7 @@ class TrainingLoop:
         rate = self.optimizer.param_groups[0]["lr"]
         sums = self._train_epoch(epoch, mixed_seed(seed, epoch, "order"))
         total, norm = sums.pop("total"), sums.pop("norm")
-        error = self._valid_mae()
+        error = self._mean_error(self.valid)
         if not (math.isfinite(total) and math.isfinite(error)):
             raise RunError(
                 f"seed {seed}, epoch {epoch}: the loss is {total} and the validation error "
@@ -167,6 +170,7 @@ class TrainingLoop:
             gradient_norm=norm,
             learning_rate=rate,
             valid_mae=error,
+            test_mae=None if self.oracle is None else self._mean_error(self.oracle),
             seconds=time.perf_counter() - started,
         )
 
@@ -178,6 +182,8 @@ class TrainingLoop:
             batch_size=self.config.batch_size,
             min_batch=self.config.min_batch,
             seed=order,
+            lengths=self.dataset.lengths,
+            sorted_batches=self.config.sorted_batches,
         )
         sums: dict[str, Tensor] = {}
         for number, index in enumerate(batches):
@@ -215,15 +221,27 @@ class TrainingLoop:
         self.step.weights = {**self.step.weights, "estimators": 0.0}
         return {"term estimators": output.prediction.new_zeros(()) if loss is None else loss}
 
-    def _valid_mae(self) -> float:
+    def _oracle(self, split: Split) -> Tensor | None:
+        """Positions of the test split, if that selects; nothing else of the loop may see it."""
+        if self.config.selection == "valid":
+            return None
+        index = labelled(self.dataset, split.test)
+        if not len(index):
+            raise DataError(
+                "selection: test_oracle needs 1 or more labelled utterances in the test split; "
+                "label more videos, or select on valid"
+            )
+        return index
+
+    def _mean_error(self, index: Tensor) -> float:
         prediction = predict(
             model=self.model,
             normaliser=self.normaliser,
             dataset=self.dataset,
-            index=self.valid,
+            index=index,
             batch_size=self.config.batch_size,
         )
-        return float((prediction - self.dataset.labels[self.valid].cpu()).abs().mean())
+        return float((prediction - self.dataset.labels[index].cpu()).abs().mean())
 
 
 class _Step(nn.Module):
@@ -243,32 +261,6 @@ class _Step(nn.Module):
         losses = self.model.losses(batch, output, progress)
         self.weights, self.seen = losses.weights, (batch, output)
         return {"total": losses.total, **{f"term {n}": t for n, t in losses.terms.items()}}
-
-
-def make_batches(*, index: Tensor, batch_size: int, min_batch: int, seed: int) -> list[Tensor]:
-    """Shuffle and divide.
-
-    Parameters
-    ----------
-    index : Tensor of int64, shape (n,)
-        Positions.
-    batch_size : int
-        Size of all batches but the last.
-    min_batch : int
-        A last batch smaller than this joins the one before, if there is one.
-    seed : int
-        Of the order.
-
-    Returns
-    -------
-    list of Tensor
-        Every position once.
-    """
-    order = torch.randperm(len(index), generator=torch.Generator().manual_seed(seed))
-    batches = list(torch.split(index[order.to(index.device)], batch_size))
-    if len(batches) > 1 and len(batches[-1]) < min_batch:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
 
 
 def fit_normaliser(dataset: PackedDataset, index: Tensor) -> Normaliser:

@@ -3,44 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.checkpoint import build_model
 from pipeline.errors import DataError, RunError
 from pipeline.splits import Split
 from pipeline.training import train_seed
 from pipeline.training_config import TrainingConfig
-from pipeline.training_loop import TrainingLoop, fit_normaliser, make_batches
-
-
-@given(
-    n=st.integers(1, 200),
-    batch_size=st.integers(2, 40),
-    smallest=st.integers(2, 40),
-    seed=st.integers(0, 2**40),
-)
-def test_batches_hold_every_position_once(n, batch_size, smallest, seed):
-    smallest = min(smallest, batch_size)
-    index = torch.arange(n) * 3 + 1
-    batches = make_batches(index=index, batch_size=batch_size, min_batch=smallest, seed=seed)
-    assert sorted(torch.cat(batches).tolist()) == index.tolist()
-    assert all(len(batch) == batch_size for batch in batches[:-1])
-    if n >= smallest:
-        assert min(len(batch) for batch in batches) >= smallest
-
-
-def test_the_order_depends_on_the_seed_alone():
-    def order(seed):
-        return torch.cat(
-            make_batches(index=torch.arange(50), batch_size=8, min_batch=2, seed=seed)
-        ).tolist()
-
-    first = order(1)
-    torch.rand(3)
-    assert order(1) == first
-    assert order(2) != first
-    assert first != sorted(first)
+from pipeline.training_loop import TrainingLoop, fit_normaliser
 
 
 def test_statistics_are_of_the_valid_rows_of_the_given_utterances(dataset):
