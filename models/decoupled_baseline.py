@@ -131,6 +131,21 @@ class DecoupledBaseline(Baseline):
         )
         return codes
 
+    def scored(self, codes: DecoupledSteps) -> dict[str, Tensor]:
+        """Tell which clips the private heads can say something of.
+
+        Parameters
+        ----------
+        codes : DecoupledSteps
+            From :meth:`decouple`.
+
+        Returns
+        -------
+        dict of str to Tensor of bool, shape (B,)
+            Modality to the clips that have it.
+        """
+        return codes.there
+
     def fuse(
         self,
         codes: DecoupledSteps,
@@ -211,13 +226,13 @@ class DecoupledBaseline(Baseline):
         Losses
             ``task``, ``shared_task``, ``private_task_<modality>``, ``reconstruction``, ``cycle``,
             ``orthogonality`` and ``margin``. A modality's own error is one over the clips that
-            have it.
+            :meth:`scored` says.
         """
         codes = DecoupledSteps.of(output.extras, self.modalities)
         task = super().losses(batch, output, progress)
         everyone = torch.ones_like(batch.has_target)
         tasks = {"shared_task": self.task_error(batch, output.extras["shared_score"], everyone)}
-        for name, there in codes.there.items():
+        for name, there in self.scored(codes).items():
             score = output.extras[f"private_score_{name}"]
             tasks[f"private_task_{name}"] = self.task_error(batch, score, there)
         terms = self.decoupler.terms(

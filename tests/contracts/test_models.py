@@ -18,7 +18,7 @@ LENGTHS = {"text": 6, "audio": 33, "vision": 14}
 # Parameters that no term's gradient reaches in the first step, by model, with the reason beside.
 WITHOUT_GRADIENT: dict[str, set[str]] = {}
 # The modality that a model cannot do without; it refuses to be built without it.
-NEEDED = {"text_only": "text"}
+NEEDED = {"text_only": "text", "dlf": "text"}
 
 
 def presets(name: str) -> list[str]:
