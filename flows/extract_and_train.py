@@ -46,13 +46,15 @@ def extract_and_train(
         The run's id.
     """
     project = Project(workspace=Workspace(root=workspace), config=config)
-    started = time.perf_counter()
-    ingest_videos(project, videos)
-    ingested = time.perf_counter()
-    plan = plan_features(project)
-    shards = [extract_shard(project, shard) for shard in plan.shards(SHARD_CLIPS)]
-    extraction = finish_extraction(project, shards)
-    timings = {"ingest": ingested - started, "extract": time.perf_counter() - ingested}
-    report = train_model(project, extraction, timings)
-    publish(project, report, predict_unlabelled(project, report.id))
+    # another run's ingest in between would change what this one trains on
+    with project.locked("extract-and-train"):
+        started = time.perf_counter()
+        ingest_videos(project, videos)
+        ingested = time.perf_counter()
+        plan = plan_features(project)
+        shards = [extract_shard(project, shard) for shard in plan.shards(SHARD_CLIPS)]
+        extraction = finish_extraction(project, shards)
+        timings = {"ingest": ingested - started, "extract": time.perf_counter() - ingested}
+        report = train_model(project, extraction, timings)
+        publish(project, report, predict_unlabelled(project, report.id))
     return report.id

@@ -1,15 +1,12 @@
 """The steps from a folder of videos to a report, as the CLI and the flows call them."""
 
-import csv
-import io
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from pipeline.atomic import write_text
 from pipeline.config import RunConfig, build_extractors
@@ -26,6 +23,7 @@ from pipeline.ingest import IngestReport, ingest
 from pipeline.manifest import read_manifest, write_manifest
 from pipeline.metrics import SentimentMetrics, sentiment_metrics
 from pipeline.packing import pack_segments
+from pipeline.prediction_table import prediction_csv
 from pipeline.records import Clip, Failure, Segment, Transcript
 from pipeline.report import RunReport
 from pipeline.run_folder import discard_run, selected_on
@@ -34,6 +32,7 @@ from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.store import FeatureKey, FeatureStore
 from pipeline.training_state import EpochRecord
 from pipeline.workspace import Workspace
+from pipeline.workspace_lock import exclusive, workspace_lock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +55,25 @@ class Project:
         """The feature store in use."""
         return FeatureStore(self.config.store_root(self.workspace))
 
+    def locked(self, step: str, *, run: str | None = None) -> AbstractContextManager[None]:
+        """Keep other processes from writing in the workspace, or in one run, during several steps.
+
+        Parameters
+        ----------
+        step : str
+            What is done, for the messages of others.
+        run : str, optional
+            The run's id, if only that is written.
+
+        Returns
+        -------
+        context manager
+            As :func:`pipeline.workspace_lock.workspace_lock`.
+        """
+        wait = self.config.wait_seconds
+        return workspace_lock(self.workspace, step=step, wait_seconds=wait, run=run)
+
+    @exclusive
     def ingest(
         self, *sources: str | Path, on_file: Callable[[str], None] = lambda name: None
     ) -> IngestReport:
@@ -85,6 +103,7 @@ class Project:
             split=self.config.split,
             download=self.config.download,
             words=self.config.words,
+            stable_seconds=self.config.stable_seconds,
             on_file=on_file,
         )
 
@@ -103,6 +122,7 @@ class Project:
             store=self.store,
         )
 
+    @exclusive
     def extract(
         self, plan: ExtractionPlan, *, on_clip: Callable[[Clip], None] = lambda clip: None
     ) -> ExtractionReport:
@@ -128,6 +148,7 @@ class Project:
             on_clip=on_clip,
         )
 
+    @exclusive
     def finish_extraction(self, report: ExtractionReport) -> None:
         """Write down what an extraction did and could not do.
 
@@ -139,6 +160,7 @@ class Project:
         self._record_failures("extract", report.failures)
         write_text(self.workspace.extraction, json.dumps(report.facts(), indent=1))
 
+    @exclusive
     def pack(self) -> tuple[PackedDataset, Split]:
         """Slice stored features into utterances, packed for training.
 
@@ -200,7 +222,14 @@ class Project:
             If there are too few labelled utterances in a split.
         """
         started = time.perf_counter()
-        dataset, split = self.pack()
+        with self.locked("train"):
+            dataset, split = self.pack()
+            context = {
+                "timings": (timings or {}) | {"pack": time.perf_counter() - started},
+                "failures": [asdict(failure) for failure in self.failures()],
+                "extraction": extraction.facts() if extraction else {},
+                "data": self._facts(),
+            }
         _refuse_unlabelled(split)
         identity: dict[str, Any] = {
             "dataset": dataset,
@@ -209,19 +238,17 @@ class Project:
             "model_config": self.config.model.settings,
             "training": self.config.training,
         }
-        if fresh:
-            discard_run(self.workspace.runs, run_id(**identity))
-        return train_run(
-            **identity,
-            runs_folder=self.workspace.runs,
-            context={
-                "timings": (timings or {}) | {"pack": time.perf_counter() - started},
-                "failures": [asdict(failure) for failure in self.failures()],
-                "extraction": extraction.facts() if extraction else {},
-                "data": self._facts(),
-            },
-            on_progress=on_epoch,
-        )
+        run = run_id(**identity)
+        # hours: others may ingest, extract and train other runs meanwhile
+        with self.locked("train", run=run):
+            if fresh:
+                discard_run(self.workspace.runs, run)
+            return train_run(
+                **identity,
+                runs_folder=self.workspace.runs,
+                context=context,
+                on_progress=on_epoch,
+            )
 
     def evaluate(self, *, run: str = "latest", on: str = "test") -> dict[str, SentimentMetrics]:
         """Score a run's checkpoints on the labelled utterances of a split as they are now.
@@ -269,6 +296,7 @@ class Project:
             for name, values in scores.items()
         }
 
+    @exclusive
     def predict(self, *, run: str = "latest", runs: Path | None = None) -> Path:
         """Predict the utterances that have no label.
 
@@ -298,20 +326,14 @@ class Project:
             dataset=dataset,
             device=self.config.training.device,
         )
-        scores = dict(
-            zip(predictions.ids, zip(predictions.mean, predictions.sd, strict=True), strict=True)
-        )
-        unlabelled = torch.isnan(dataset.labels).tolist()
-        wanted = {i for i, without in zip(dataset.ids, unlabelled, strict=True) if without}
-        paths = {clip.id: clip.path for clip in self.clips()}
-        rows = [
-            [paths[s.clip_id], f"{s.start:.3f}", f"{s.end:.3f}", s.text]
-            + [f"{score:.4f}" for score in scores[s.id]]
-            for s in self.segments()
-            if s.id in wanted
-        ]
         path = self.workspace.predictions
-        write_text(path, _csv(["video", "start", "end", "text", "prediction", "sd"], rows))
+        table = prediction_csv(
+            dataset=dataset,
+            predictions=predictions,
+            segments=self.segments(),
+            clips=self.clips(),
+        )
+        write_text(path, table)
         return path
 
     def keys(self) -> list[FeatureKey]:
@@ -376,9 +398,3 @@ def _refuse_unlabelled(split: Split) -> None:
             f"labelled utterances by split: {sizes}; training needs some in each. Add rows to "
             "labels.csv, or name the split of each clip in its column 'split'"
         )
-
-
-def _csv(heading: list[str], rows: list[list[str]]) -> str:
-    stream = io.StringIO()
-    csv.writer(stream).writerows([heading, *rows])
-    return stream.getvalue()

@@ -24,6 +24,7 @@ from pipeline.cli_options import (
 )
 from pipeline.cli_store import store_app
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.extraction import ExtractionReport
 from pipeline.face_overlays import face_overlays
 from pipeline.face_video import draw_faces
 from pipeline.formats.convert import convert
@@ -77,10 +78,7 @@ def extract(
         Workspace and settings.
     """
     project = options.project()
-    plan = project.plan()
-    with progress_bar("extract", len(plan.jobs)) as step:
-        report = project.extract(plan, on_clip=lambda clip: step())
-    project.finish_extraction(report)
+    report = _extract(project)
     for line in extraction_lines(report):
         console.print(line, highlight=False)
     show_failures(project)
@@ -154,7 +152,8 @@ def predict(
         Workspace and settings.
     """
     project = options.project()
-    path = project.predict(run=run) if videos is None else _predict_folder(project, videos, run)
+    with project.locked("predict"):
+        path = project.predict(run=run) if videos is None else _predict_folder(project, videos, run)
     console.print(f"predictions: {path}")
 
 
@@ -235,6 +234,16 @@ def main() -> None:
         sys.exit(2)
 
 
+def _extract(project: Project) -> ExtractionReport:
+    # asked under the lock: what another run has just extracted is not missing any more
+    with project.locked("extract"):
+        plan = project.plan()
+        with progress_bar("extract", len(plan.jobs)) as step:
+            report = project.extract(plan, on_clip=lambda clip: step())
+        project.finish_extraction(report)
+    return report
+
+
 def _predict_folder(project: Project, videos: Path, run: str) -> Path:
     """Predict a folder of its own: own manifests, but the project's features and runs."""
     config = project.config.model_copy(
@@ -242,9 +251,6 @@ def _predict_folder(project: Project, videos: Path, run: str) -> Path:
     )
     other = Project(workspace=project.workspace.for_predictions, config=config)
     other.ingest(videos)
-    plan = other.plan()
-    with progress_bar("extract", len(plan.jobs)) as step:
-        extracted = other.extract(plan, on_clip=lambda clip: step())
-    other.finish_extraction(extracted)
+    _extract(other)
     show_failures(other)
     return other.predict(run=run, runs=project.workspace.runs)

@@ -67,10 +67,14 @@ def collect_garbage(
             f"store {project.config.store} is not this workspace's own: others may use what this "
             "one cannot reach. See what it is with --dry-run"
         )
-    found = project.store.unreachable(project.keys())
+    if dry_run:
+        found = project.store.unreachable(project.keys())
+    else:
+        # what another run is writing now looks like what a killed one left
+        with project.locked("store gc"):
+            found = project.store.unreachable(project.keys())
+            project.store.remove(found)
     size = sum(stored.size for stored in found) / 1e6
-    if not dry_run:
-        project.store.remove(found)
     console.print(
         f"{len(found)} files, {size:.1f} MB {'would be deleted' if dry_run else 'deleted'}"
     )

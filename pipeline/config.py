@@ -63,6 +63,11 @@ class RunConfig(BaseModel):
         Folder or fsspec URL of the feature store; inside the workspace without it.
     jobs : int
         Processes that extract features; 0 for one a processor core.
+    stable_seconds : float
+        How long ago a new video's last change must be; until then it may be half copied, is
+        reported and left for the next time. For a folder that is watched: 10.
+    wait_seconds : float
+        How long a step waits while another run is at work in the workspace; then it is refused.
     """
 
     model_config = _STRICT
@@ -76,6 +81,8 @@ class RunConfig(BaseModel):
     words: WordConfig = WordConfig()
     store: str | None = None
     jobs: int = Field(default=0, ge=0)
+    stable_seconds: float = Field(default=0.0, ge=0)
+    wait_seconds: float = Field(default=600.0, ge=0)
 
     @field_validator("extractors")
     @classmethod

@@ -6,6 +6,7 @@
     ├── ConfigError           a run's description is not valid
     ├── SourceError           a folder, transcript or label file cannot be used
     ├── StoreError            the feature store or another stored file is damaged
+    ├── WorkspaceError        another run is at work in the workspace, or its disk is full
     ├── DataError             the data cannot be packed, split or trained on
     └── RunError              a run is unknown, incomplete or does not fit the data
 
@@ -48,6 +49,12 @@ class StoreError(PipelineError):
     """The feature store, or another stored file, is damaged."""
 
     default_code = "damaged_store"
+
+
+class WorkspaceError(PipelineError):
+    """The workspace cannot be written: another run is at work in it, or its disk is full."""
+
+    default_code = "bad_workspace"
 
 
 class DataError(PipelineError):

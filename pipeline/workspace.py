@@ -77,6 +77,15 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def lock(self) -> Path:
+        """Locked by the process that writes here, see :mod:`pipeline.workspace_lock`."""
+        return self.root / "workspace.lock"
+
+    def run_lock(self, run: str) -> Path:
+        """Locked by the process that trains this run."""
+        return self.runs / f"{run}.lock"
+
+    @property
     def prefect(self) -> Path:
         """Folder of the Prefect server's database."""
         return self.root / "prefect"

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from pipeline.workspace import Workspace
 
 WINNOW = Path(sys.executable).parent / "winnow"
 SET = ["--set", "extractors={covarep: {}, bert: {}}", "--set", "jobs=1"]
+COVAREP = ["--set", "extractors={covarep: {}}", "--set", "jobs=1"]
 SHORT = [
     *("--set", "training.max_epochs=2"),
     *("--set", "training.seeds=[0]"),
@@ -187,6 +189,22 @@ def test_the_command_without_an_error(command, videos):
     assert "clips" in done.stdout
     assert command("ingest", str(videos), "--no-such-option").returncode != 0
     assert command("nothing").returncode != 0
+
+
+@pytest.mark.slow
+def test_two_commands_at_once_share_the_work(command, videos, workspace):
+    project = Project(workspace=workspace, config=load_config(None))
+    project.ingest(videos)
+    tokens = ["extract", "--workspace", str(workspace.root), *COVAREP]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: command(*tokens), range(2)))
+    assert [one.returncode for one in done] == [0, 0], done
+    told = {re.search(r"covarep: .*, \d+ failed", one.stdout).group() for one in done}
+    assert told == {
+        "covarep: 5 extracted, 0 stored before, 0 failed",
+        "covarep: 0 extracted, 5 stored before, 0 failed",
+    }
+    assert project.store.verify() == []
 
 
 def damaged(store_folder):
