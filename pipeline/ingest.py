@@ -15,6 +15,7 @@ from pipeline.labels import find_labels
 from pipeline.manifest import read_manifest, write_manifest
 from pipeline.records import Clip, Failure, Segment, Transcript
 from pipeline.segments import SegmentConfig
+from pipeline.settling import settled
 from pipeline.sources import find_sources
 from pipeline.speech_finder import SpeechFinder
 from pipeline.splits import Split, SplitConfig
@@ -61,6 +62,7 @@ def ingest(
     split: SplitConfig,
     download: DownloadConfig | None = None,
     words: WordConfig | None = None,
+    stable_seconds: float = 0.0,
     on_file: Callable[[str], None] = lambda name: None,
 ) -> IngestReport:
     """Find clips and everything beside them, and write it down.
@@ -83,6 +85,8 @@ def ingest(
         Limits of what is fetched; the defaults without it.
     words : WordConfig, optional
         What is done about words without times and clips without words; the defaults without it.
+    stable_seconds : float
+        How long ago a new media file's last change must be; others are left for the next time.
     on_file : callable, optional
         Told of every address before it is fetched, and of every media file before it is read and
         before its words are looked for.
@@ -106,7 +110,9 @@ def ingest(
         on_video=on_file,
     )
     before = read_manifest(workspace.clips, Clip)
-    seen = _find_clips(found.files, before, log, on_file)
+    seen = _find_clips(
+        _with_waits(found.files, workspace.downloads, stable_seconds), before, log, on_file
+    )
     clips = list({clip.id: clip for _, clip in seen}.values())
     speech = SpeechFinder(workspace)
     transcriber = Transcriber(config=words or WordConfig(), workspace=workspace, speech=speech)
@@ -152,8 +158,16 @@ def _vanished(before: Sequence[Clip], clips: Sequence[Clip]) -> list[Failure]:
     ]
 
 
+def _with_waits(
+    paths: Sequence[Path], downloads: Path, stable_seconds: float
+) -> list[tuple[Path, float]]:
+    """How long each file must have rested; what was fetched a moment ago is whole."""
+    fetched = downloads.resolve()
+    return [(path, 0.0 if fetched in path.parents else stable_seconds) for path in paths]
+
+
 def _find_clips(
-    paths: Sequence[Path],
+    paths: Sequence[tuple[Path, float]],
     before: Sequence[Clip],
     log: FailureLog,
     on_file: Callable[[str], None],
@@ -162,10 +176,10 @@ def _find_clips(
     known = {clip.path: clip for clip in before}
     by_content: dict[str, Clip] = {}
     seen = []
-    for path in paths:
+    for path, stable_seconds in paths:
         on_file(str(path))
         try:
-            clip = _describe(path, known.get(str(path)))
+            clip = _describe(path, known.get(str(path)), stable_seconds)
         except (ExtractorError, SourceError) as error:
             log.record(error, item=str(path), step="ingest")
             continue
@@ -180,20 +194,21 @@ def _find_clips(
     return seen
 
 
-def _describe(path: Path, known: Clip | None) -> Clip:
+def _describe(path: Path, known: Clip | None, stable_seconds: float) -> Clip:
     if printable(path) != str(path):
         raise SourceError(f"{path}: its name is not UTF-8; rename the file", code="bad_name")
     try:
         status = path.stat()
-        return _probe(path, status, known)
+        unchanged = (status.st_size, status.st_mtime_ns)
+        if known is not None and (known.size, known.modified_ns) == unchanged:
+            return known
+        with settled(path, status=status, seconds=stable_seconds):
+            return _probe(path, status)
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error})", code="unreadable") from error
 
 
-def _probe(path: Path, status: os.stat_result, known: Clip | None) -> Clip:
-    unchanged = (status.st_size, status.st_mtime_ns)
-    if known is not None and (known.size, known.modified_ns) == unchanged:
-        return known
+def _probe(path: Path, status: os.stat_result) -> Clip:
     info = probe(path)
     return Clip(
         id=file_digest(path),

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import pipeline.ingest
 from pipeline.errors import SourceError
+from pipeline.fingerprint import file_digest
 from pipeline.ingest import ingest
 from pipeline.manifest import read_manifest
 from pipeline.records import Clip, Failure, Segment, Transcript
@@ -350,6 +352,39 @@ def test_a_clip_of_another_folder_has_not_vanished(run, add, folder):
     one, two = add("one/a.wav"), add("two/b.wav")
     run(one.parent)
     assert codes(run(two.parent)) == []
+
+
+def test_a_file_that_is_being_copied_is_left_for_the_next_time(run, add):
+    old, _ = add("old.wav"), add("new.wav")
+    os.utime(old, (0, 0))
+    report = run(stable_seconds=3600)
+    assert [clip.path for clip in report.clips] == [str(old)]
+    assert codes(report) == [("new.wav", "ingest", "still_changing")]
+    # it is known now: that it was written a moment ago does not matter
+    known = run()
+    assert [Path(clip.path).name for clip in known.clips] == ["new.wav", "old.wav"]
+    assert run(stable_seconds=3600).clips == known.clips
+
+
+def test_a_file_that_grows_while_it_is_read_is_left_for_the_next_time(run, add, monkeypatch):
+    path = add("a.wav")
+
+    def meanwhile(name):
+        with path.open("ab") as stream:
+            stream.write(bytes(1000))
+        return file_digest(name)
+
+    monkeypatch.setattr(pipeline.ingest, "file_digest", meanwhile)
+    report = run()
+    assert report.clips == ()
+    assert codes(report) == [("a.wav", "ingest", "still_changing")]
+    monkeypatch.undo()
+    (clip,) = run().clips
+    assert clip.id == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_what_was_fetched_is_whole(run, talk):
+    assert len(run(talk, stable_seconds=3600).clips) == 1
 
 
 def test_every_file_is_told(run, add):
