@@ -12,6 +12,7 @@ from pipeline.atomic import write_bytes
 from pipeline.bootstrap import Interval
 from pipeline.errors import StoreError
 from pipeline.metrics import METRIC_NAMES, Score, SentimentMetrics
+from pipeline.training_config import Selection
 from pipeline.training_state import EpochRecord
 
 
@@ -40,7 +41,7 @@ class SeedReport:
     seed : int
         The seed.
     best_epoch : int
-        Selected by validation, from 0.
+        The epoch whose weights were kept, from 0.
     history : tuple of EpochRecord
         All epochs.
     metrics : dict of str to SentimentMetrics
@@ -114,6 +115,12 @@ class RunReport:
     ensemble_intervals: dict[str, dict[str, Interval]] = field(default_factory=dict)
     failures: tuple[dict[str, Any], ...] = ()
     extraction: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def selection(self) -> Selection:
+        """Which split's error selected the epochs."""
+        found: Selection = self.training.get("selection", "valid")
+        return found
 
     def save(self, path: Path) -> None:
         """Write as JSON, atomically; NaN is written as null.

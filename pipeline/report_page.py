@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.figures import FIGURES
 from pipeline.metrics import METRIC_NAMES, SentimentMetrics
 from pipeline.report import RunReport
-from pipeline.score_text import interval_text, mean_sd_text, number_text
+from pipeline.score_text import SELECTION_NOTES, interval_text, mean_sd_text, number_text
 from pipeline.splits import SPLIT_NAMES
 
 _HEADINGS = {
@@ -80,8 +80,7 @@ def _headline(report: RunReport) -> str:
         "F1 is weighted; swapped: predictions taken for the truth, as in the code of MISA, MulT "
         "and MInD. Intervals are percentiles of 2000 bootstrap samples of the clips, for the seeds "
         "that there are; the sd tells how seeds differ. A dash: not defined, as the correlation of "
-        "constant predictions. The epoch was selected by the validation split's MAE; the test "
-        "split was used once, after."
+        f"constant predictions.\n\n{SELECTION_NOTES[report.selection][0]}"
     )
     heading = [
         *("metric", f"`{report.model}`, mean ± sd over seeds", "95 % interval"),

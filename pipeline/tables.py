@@ -11,7 +11,7 @@ from pipeline.ingest import IngestReport
 from pipeline.metrics import METRIC_NAMES, SentimentMetrics
 from pipeline.records import Failure
 from pipeline.report import RunReport
-from pipeline.score_text import interval_text, mean_sd_text, number_text
+from pipeline.score_text import SELECTION_NOTES, interval_text, mean_sd_text, number_text
 from pipeline.splits import SPLIT_NAMES
 from pipeline.store import StoredFile
 
@@ -106,7 +106,8 @@ def result_table(report: RunReport) -> Table:
         "95 % interval",
         "mean prediction",
         "constant",
-        title=f"{report.model} on the test split ({constant.n} utterances)",
+        title=f"{report.model} on the test split ({constant.n} utterances), "
+        f"{SELECTION_NOTES[report.selection][1]}",
     )
     for name in METRIC_NAMES:
         table.add_row(

@@ -31,15 +31,16 @@ def train_seed(
 
     Everything random is drawn from a generator seeded by seed and epoch, so on a CPU an
     interrupted training ends in the same weights, bit for bit, as one that was not. The test
-    split is not touched.
+    split is not touched, unless it shall select the epoch.
 
     Parameters
     ----------
     dataset : PackedDataset
         With labels.
     split : Split
-        Labelled utterances of ``train`` are learned from, those of ``valid`` select the epoch;
-        unlabelled ones, for a ``split_rate``, come from outside of ``valid`` and ``test``.
+        Labelled utterances of ``train`` are learned from, those of ``valid`` select the epoch, or
+        for ``test_oracle`` those of ``test``; unlabelled ones, for a ``split_rate``, come from
+        outside of ``valid`` and ``test``.
     model_name : str
         Registered name.
     model_config : mapping or instance of the model's ``Config``
@@ -111,6 +112,7 @@ def _finish(
         device=device,
         history=tuple(state.history),
         domain_shift=shift,
+        selection=loop.config.selection,
     )
     result.save(folder / "result.json")
     (folder / "state.safetensors").unlink(missing_ok=True)

@@ -97,11 +97,7 @@ class TrainingConfig:
     @property
     def identity(self) -> dict[str, Any]:
         """The settings that the weights of a seed depend on, plain JSON values."""
-        settings = {n: v for n, v in asdict(self).items() if n not in ("device", "seeds")}
-        if self.selection == "valid":
-            # so that runs from before there was a choice keep their names
-            del settings["selection"]
-        return settings
+        return {n: v for n, v in asdict(self).items() if n not in ("device", "seeds")}
 
 
 def choose_device(wanted: Device) -> Literal["cpu", "cuda"]:

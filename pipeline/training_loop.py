@@ -38,7 +38,8 @@ class TrainingLoop:
         Copied to the device as a whole.
     split : Split
         Labelled utterances of ``train`` are learned from, those of ``valid`` select the epoch, or
-        for ``test_oracle`` those of ``test``; unlabelled ones come from outside of ``valid`` and ``test``.
+        for ``test_oracle`` those of ``test``; unlabelled ones come from outside of ``valid`` and
+        ``test``.
     config : TrainingConfig
         How to train.
     device : str

@@ -14,6 +14,7 @@ from models.base import SentimentModel
 from pipeline.atomic import write_bytes
 from pipeline.checkpoint import read_tensors, subset, write_tensors
 from pipeline.errors import RunError, StoreError
+from pipeline.training_config import Selection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,8 @@ class EpochRecord:
         Mean absolute error on the validation split after the epoch.
     seconds : float
         Wall-clock time, validation included.
+    test_mae : float or None
+        The same on the test split; only where that selects the epoch.
     """
 
     epoch: int
@@ -48,6 +51,7 @@ class EpochRecord:
     learning_rate: float
     valid_mae: float
     seconds: float
+    test_mae: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,8 @@ class SeedResult:
     domain_shift : dict of str to float
         Modality to how far the unlabelled utterances that were learned from are from the labelled
         ones, as in :func:`pipeline.training_unlabelled.domain_shift`; empty if there were none.
+    selection : {"valid", "test_oracle"}
+        Which split's error selected the epoch.
     """
 
     seed: int
@@ -74,11 +80,12 @@ class SeedResult:
     device: str
     history: tuple[EpochRecord, ...]
     domain_shift: dict[str, float] = field(default_factory=dict)
+    selection: Selection = "valid"
 
     @property
     def best_epoch(self) -> int:
         """The epoch whose weights were kept, from 0."""
-        return best_epoch(self.history)
+        return best_epoch(self.history, selection=self.selection)
 
     def save(self, path: Path) -> None:
         """Write as JSON, atomically.
@@ -117,20 +124,36 @@ class SeedResult:
             ) from error
 
 
-def best_epoch(history: Sequence[EpochRecord]) -> int:
-    """Select an epoch by validation.
+def best_epoch(history: Sequence[EpochRecord], *, selection: Selection = "valid") -> int:
+    """Select an epoch.
 
     Parameters
     ----------
     history : sequence of EpochRecord
-        At least one.
+        At least one; for ``test_oracle`` all with a test error.
+    selection : {"valid", "test_oracle"}
+        Which split's error selects.
 
     Returns
     -------
     int
-        The first epoch of the smallest validation error.
+        The first epoch of the smallest error.
+
+    Raises
+    ------
+    RunError
+        If the test error was not recorded.
     """
-    return min(history, key=lambda record: record.valid_mae).epoch
+    if selection == "valid":
+        return min(history, key=lambda record: record.valid_mae).epoch
+    errors = [record.test_mae for record in history]
+    known = [error for error in errors if error is not None]
+    if len(known) < len(errors):
+        raise RunError(
+            f"{len(errors) - len(known)} of {len(errors)} epochs have no error on the test split; "
+            "train again to select by it"
+        )
+    return history[known.index(min(known))].epoch
 
 
 @dataclass(kw_only=True, eq=False)
@@ -151,6 +174,8 @@ class TrainingState:
         Weights after the best epoch; empty before the first.
     estimator_optimizer : Optimizer, optional
         That of the model's estimators, if it has any.
+    selection : {"valid", "test_oracle"}
+        Which split's error makes an epoch the best.
     """
 
     model: SentimentModel
@@ -159,6 +184,7 @@ class TrainingState:
     history: list[EpochRecord]
     best: dict[str, Tensor]
     estimator_optimizer: Optimizer | None = None
+    selection: Selection = "valid"
 
     def add(self, record: EpochRecord) -> None:
         """Take an epoch in, and the model's weights if it is the best so far.
@@ -169,7 +195,7 @@ class TrainingState:
             What the epoch did.
         """
         self.history.append(record)
-        if best_epoch(self.history) == record.epoch:
+        if best_epoch(self.history, selection=self.selection) == record.epoch:
             self.best = {n: value.clone() for n, value in self.model.state_dict().items()}
 
     def save(self, path: Path) -> None:

@@ -42,6 +42,16 @@ def test_the_headline_compares_the_model_with_a_constant(report):
     assert rows[1][5] == "–"
 
 
+def test_a_selection_on_the_test_split_is_labelled(run, short, report):
+    oracle = run(training=replace(short, selection="test_oracle"))
+    page = render_markdown(oracle)
+    assert oracle.id != report.id
+    assert "**Selected on the test split (test_oracle)**" in page
+    assert "used once" not in page
+    assert "| selection | test_oracle |" in page
+    assert "the test split was used once, after." in render_markdown(report)
+
+
 def test_a_report_without_intervals_is_still_shown(report):
     older = replace(report, intervals={}, ensemble_intervals={})
     row = table_after(render_markdown(older), "Test metrics")[2]

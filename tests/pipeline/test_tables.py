@@ -1,5 +1,6 @@
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -114,6 +115,9 @@ def test_a_run_beside_the_constant(run):
         f"{report.ensemble['test'].mae:.3f}",
         f"{report.constant['test'].mae:.3f}",
     ]
+    assert "selected on valid" in str(result_table(report).title)
+    oracle = replace(report, training=report.training | {"selection": "test_oracle"})
+    assert "selected on test" in str(result_table(oracle).title)
     # a constant correlates with nothing
     assert told["correlation"][3] == "–"
 

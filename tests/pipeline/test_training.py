@@ -19,6 +19,7 @@ from pipeline.evaluation import predict
 from pipeline.splits import Split
 from pipeline.training import train_seed
 from pipeline.training_config import TrainingConfig
+from pipeline.training_state import SeedResult
 
 
 class Stop(Exception):  # noqa: N818
@@ -85,6 +86,34 @@ def test_the_kept_weights_are_those_of_the_smallest_validation_error(
     assert mean_absolute_error(dataset.labels[index], scores) == pytest.approx(
         min(errors), rel=1e-5
     )
+
+
+def test_the_oracle_keeps_the_epoch_of_the_smallest_test_error(
+    train, weights, dataset, split, tmp_path, short
+):
+    config = replace(short, max_epochs=12, learning_rate=0.3, patience=12)
+    usual = train(config=config)
+    oracle = train(folder="b", config=replace(config, selection="test_oracle"))
+    # the same training, of which another epoch is kept
+    assert [record.valid_mae for record in oracle.history] == [
+        record.valid_mae for record in usual.history
+    ]
+    assert {record.test_mae for record in usual.history} == {None}
+    errors = [record.test_mae for record in oracle.history]
+    assert oracle.best_epoch == int(np.argmin(errors)) != usual.best_epoch
+    assert not same(weights("a"), weights("b"))
+    checkpoint = load_checkpoint(tmp_path / "b" / "model.safetensors")
+    index = dataset.positions(split.test)
+    scores = predict(
+        model=checkpoint.model, normaliser=checkpoint.normaliser, dataset=dataset, index=index
+    )
+    assert mean_absolute_error(dataset.labels[index], scores) == pytest.approx(min(errors), 1e-5)
+    assert SeedResult.load(tmp_path / "b" / "result.json").best_epoch == oracle.best_epoch
+
+
+def test_the_oracle_needs_a_test_split(train, split, short):
+    with pytest.raises(DataError, match="test_oracle needs 1 or more"):
+        train(config=replace(short, selection="test_oracle"), split=replace(split, test=()))
 
 
 def with_labels(dataset, ids, values):

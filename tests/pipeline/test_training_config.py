@@ -26,6 +26,7 @@ from pipeline.training_config import TrainingConfig, choose_device
         {"patience": 0},
         {"plateau": -1},
         {"device": "tpu"},
+        {"selection": "test"},
         {"seeds": ()},
         {"seeds": (1, 2, 1)},
     ],
@@ -44,6 +45,7 @@ def test_identity_has_neither_device_nor_seeds():
     config = TrainingConfig(device="cpu", seeds=(1,))
     assert config.identity == TrainingConfig(device="auto", seeds=(2, 3)).identity
     assert config.identity != replace(config, weight_decay=0.1).identity
+    assert config.identity != replace(config, selection="test_oracle").identity
     assert json.loads(json.dumps(config.identity)) == config.identity
     assert set(config.identity) >= {"max_epochs", "min_batch", "gradient_clip", "plateau"}
 

@@ -16,7 +16,7 @@ from pipeline.training_state import (
 )
 
 
-def record(epoch, error):
+def record(epoch, error, test=None):
     return EpochRecord(
         epoch=epoch,
         terms={"task": 1 / 3},
@@ -26,6 +26,7 @@ def record(epoch, error):
         learning_rate=1e-3,
         valid_mae=error,
         seconds=0.5,
+        test_mae=test,
     )
 
 
@@ -54,6 +55,15 @@ def advance(state, error):
 )
 def test_the_first_of_the_best_is_selected(errors, expected):
     assert best_epoch([record(n, float(e)) for n, e in enumerate(errors)]) == expected
+
+
+def test_the_oracle_selects_by_the_test_error():
+    history = [record(0, 1.0, 0.5), record(1, 0.5, 0.4), record(2, 0.7, 0.4)]
+    assert best_epoch(history, selection="test_oracle") == 1
+    assert best_epoch([*history, record(3, 2.0, 0.3)], selection="test_oracle") == 3
+    assert best_epoch([*history, record(3, 2.0, 0.3)]) == 1
+    with pytest.raises(RunError, match="1 of 4 epochs"):
+        best_epoch([*history, record(3, 0.1)], selection="test_oracle")
 
 
 def test_the_best_weights_are_kept_while_training_goes_on():
