@@ -4,9 +4,9 @@
 paper                            code
 ===============================  ================================================================
 X_m, m in {L, V, A}              ``convolutions``, part ``"Z"`` (its mean over steps)
-shared encoder, Sh_m             ``decoupler.shared``, part ``"S"`` (mean): one transformer for all
+shared encoder and features      ``decoupler.shared``, part ``"S"`` (mean): one transformer for all
                                  modalities
-specific encoders, Sp_m          ``decoupler.private``, part ``"P"`` (mean)
+specific encoders and features   ``decoupler.private``, part ``"P"`` (mean)
 L_r, decoders                    term ``reconstruction``, ``decoupler.decoders``
 L_s                              term ``cycle``
 L_m                              term ``margin``,
@@ -23,34 +23,32 @@ specific predictions             terms ``private_task_<modality>``, that of text
 L_MSA                            the sum of the terms whose names have ``task`` in them
 ===============================  ================================================================
 
-Where paper, authors' code and this differ:
+How the symbols are computed is told by the authors' code; where it and this differ:
 
 ====================  ===============================  ==========================================
-item                  paper | authors' code            here
+item                  authors' code                    here
 ====================  ===============================  ==========================================
-L_r, L_s              squared norms | means over all   means over valid steps
-                      steps, padding too
-L_m                   of shared codes | of a linear    of a linear map of their mean, of clips
-                      map of all padded steps side by  that have a label and the modality
-                      side
-L_o                   of two codes | the positive part  the positive part of the cosine of each
-                      of the cosine of every 50        step
-                      (CMU-MOSI: a step) or 10 (CMU-
-                      MOSEI: a fifth) features
-heads of single       none | there, in no loss         none
+L_r, L_s              means over all steps, padding    means over valid steps
+                      too
+L_m                   of a linear map of all padded    of a linear map of their mean, of clips
+                      steps side by side               that have a label and the modality
+L_o                   positive part of the cosine of   positive part of the cosine of each step
+                      every 50 (CMU-MOSI: a step) or
+                      10 (CMU-MOSEI: a fifth)
+                      features
+heads of single       there, in no loss                none
 shared codes
-text to itself        not said | self-attention alone  self-attention alone
-what is gated         not said | features behind the   features behind the private heads' blocks
-                      private heads' blocks
-text                  BERT | trained, at the rate of   the same with ``text_model``, else stored
+text to itself        self-attention alone             the same
+what is gated         features behind the private      the same
+                      heads' blocks
+text                  BERT, trained at the rate of     the same with ``text_model``, else stored
                       the rest                         features
-frames                not said | aligned               unaligned; ``audio_stride`` and
+frames                aligned with words               unaligned; ``audio_stride`` and
                                                        ``vision_stride`` averaged into one
 a clip without a      no such case                     zeros in the place of what is made of it,
 modality                                               and no error of its head; without text,
                                                        that of all three
-gradient, optimiser   not said | clipped by value,     clipped by norm, AdamW
-                      Adam
+gradient, optimiser   clipped by value, Adam           clipped by norm, AdamW
 fewer modalities      no such case                     text is needed, others are left out
 ====================  ===============================  ==========================================
 

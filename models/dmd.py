@@ -16,55 +16,50 @@ L_dec                            ``reconstruction_weight`` to ``margin_weight``:
                                  L_cyc + 0.1 (L_mar + L_ort))
 GD-Unit, W                       ``shared_graph`` (HomoGD) and ``private_graph`` (HeteroGD),
                                  :class:`models.graph_distillation.DistillationGraph`
-L_dtl                            terms ``shared_distillation`` and ``private_distillation``,
+distillation loss                terms ``shared_distillation`` and ``private_distillation``,
                                  :func:`models.losses.graph_edges.edge_distillation_loss`, 0.05
-Z_{L->V} and its like            ``crossmodal``, ``<source>_to_<target>``
-Z^prt_m                          ``DMD._retell``: side by side, ``self_attention``, the last step
+crossmodal attention             ``crossmodal``, ``<source>_to_<target>``
+what it makes of X^prt_m          ``DMD._retell``: side by side, ``self_attention``, the last step
 L_task                           the sum of the terms whose names have ``task`` in them
 ===============================  ================================================================
 
-Where paper, authors' code and this differ:
+How the symbols are computed is told by the authors' code; where it and this differ:
 
 ====================  ===============================  ==========================================
-item                  paper | authors' code            here
+item                  authors' code                    here
 ====================  ===============================  ==========================================
-L_rec, L_cyc          squared norms | means over all   means over valid steps
-                      steps, padding too
-L_mar                 of X^com, j of another and k of  as in the code, of clips that have a label
-                      the same modality as i, one      and the modality
-                      margin | of a linear map of it,
-                      any modalities, 0.15 |y_i - y_k|
-L_ort                 cosine | its positive part, for  its positive part, for each step over
+L_rec, L_cyc          means over all steps, padding    means over valid steps
+                      too
+L_mar                 over triplets of any             the same, of clips that have a label and
+                      modalities, margin               the modality
+                      0.15 |y_i - y_k|
+L_ort                 positive part of the cosine, of  its positive part, of each step over
                       each step and feature over the   features
                       batch's clips
-one vector of all     not said | a linear map of all   their mean, so that length does not matter
-steps (L_mar, scores  padded steps side by side
+one vector of all     a linear map of all padded       their mean, so that length does not matter
+steps (L_mar, scores  steps side by side
 of X^com)
-edges of a graph      softmax not said | over all six  the same, over those whose two ends a clip
+edges of a graph      softmax over all six ordered     the same, over those whose two ends a clip
                       pairs, scaled by 1/8             has
-weights W of edges    the edges | the edges and the    as in the code; the prior, too, is only
-                      prior, to which 10 times the     over the edges that are there
-                      squared distance of their mean
-                      is added
-prior                 none | fixed by hand: L teaches  as in the code; ``prior_temperature``
-                      V and A, and V teaches A of
-                      private codes
-shared graph's        scores and features | features   as in the code: features behind the ReLU
-features              make edges and are not
-                      distilled
-private graph's       scores and features | students'  as in the code, of each clip by itself
-features              are turned away from teachers'
-                      (positive part of the cosine),
-                      the batch's mean
-teacher               not said | detached              detached, edges are not
-text                  BERT | trained, at the rate of   the same with ``text_model``, else stored
+weights of edges      the edges and a prior; 10 times  the same; the prior, too, is only over the
+                      the squared distance of their    edges that are there
+                      mean to it is added
+prior                 fixed by hand: L teaches V and   the same; ``prior_temperature``
+                      A, and V teaches A of private
+                      codes
+shared graph's        make edges and are not           the same: features behind the ReLU
+features              distilled
+private graph's       students' are turned away from   the same, of each clip by itself
+features              teachers' (positive part of the
+                      cosine), the batch's mean
+teacher               detached, edges are not          the same
+text                  BERT, trained at the rate of     the same with ``text_model``, else stored
                       the rest                         features
-frames                both kinds | aligned             unaligned; ``audio_stride`` and
+frames                aligned with words               unaligned; ``audio_stride`` and
                                                        ``vision_stride`` averaged into one
 a clip without a      no such case                     does not count in what is said of the
 modality                                               modality
-gradient, optimiser   not said | clipped by value,     clipped by norm, AdamW
-                      Adam
+gradient, optimiser   clipped by value, Adam           clipped by norm, AdamW
 fewer modalities      no such case                     two: graphs of two edges; one: no graph, no
                                                        crossmodal transformers
 ====================  ===============================  ==========================================

@@ -23,7 +23,7 @@ def edge_distillation_loss(*, distances: Tensor, weights: Tensor, there: Tensor)
 
     Notes
     -----
-    Li et al., DMD, CVPR 2023, L_dtl: the sum of all entries of W times E, entry by entry.
+    Li et al., DMD, CVPR 2023, graph distillation, as the authors' code has it.
     """
     return _means(distances * weights, there).sum()
 
@@ -47,7 +47,7 @@ def edge_prior_loss(*, edges: Tensor, prior: Tensor, there: Tensor) -> Tensor:
 
     Notes
     -----
-    Not in DMD's paper; its authors' code adds it to the distillation.
+    Li et al., DMD, CVPR 2023: the authors' code adds it to the distillation.
     """
     distances = (_means(edges, there) - prior).square()
     return torch.where(there.any(dim=0), distances, 0.0).sum()

@@ -33,10 +33,8 @@ def label_margin_loss(*, codes: Tensor, labels: Tensor, margin: float = 0.15) ->
 
     Notes
     -----
-    Li et al., DMD, CVPR 2023, L_mar, as the authors' code has it: there j and k may be of any
-    modality and the margin is that of the labels; in the paper j is of another modality, k of the
-    same one and the margin is a constant. Memory grows with the number of pairs of equal labels
-    times N.
+    Li et al., DMD, CVPR 2023, L_mar, as the authors' code has it: i, j and k may be of any
+    modality. Memory grows with the number of pairs of equal labels times N.
     """
     if margin < 0.0:
         raise ValueError(f"margin must be >= 0, got {margin}")
