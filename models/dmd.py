@@ -19,7 +19,7 @@ GD-Unit, W                       ``shared_graph`` (HomoGD) and ``private_graph``
 distillation loss                terms ``shared_distillation`` and ``private_distillation``,
                                  :func:`models.losses.graph_edges.edge_distillation_loss`, 0.05
 crossmodal attention             ``crossmodal``, ``<source>_to_<target>``
-what it makes of X^prt_m          ``DMD._retell``: side by side, ``self_attention``, the last step
+what it makes of X^prt_m         ``DMD._retell``: side by side, ``self_attention``, the last step
 L_task                           the sum of the terms whose names have ``task`` in them
 ===============================  ================================================================
 
