@@ -40,8 +40,7 @@ schedule              warm-up and cosine, 200 epochs  the run's
 reported results      each metric of its best epoch   all of one epoch, chosen on validation
 ====================  ==============================  ===========================================
 
-The part ``"Z"`` is the mean of the tokens of H_m^1. ALMT splits nothing into shared and private:
-what H_hyper suppresses is measured by what the prediction keeps.
+The part ``"Z"`` is the mean of the tokens of H_m^1; nothing is split into shared and private.
 """
 
 from collections.abc import Mapping
