@@ -75,8 +75,8 @@ def load_whisper(*, model: str, allow_download: bool = False) -> LoadedWhisper:
 def _missing(what: str) -> MissingModelError:
     return MissingModelError(
         f"{what}. Three ways to words: put a transcript (.srt, .vtt, .txt) beside the clip; give "
-        "the folder of a Whisper model, or allow its download; or ask for --asr pocketsphinx, "
-        "which is poor",
+        "the folder of a Whisper model (words.whisper_model), or allow its download "
+        "(words.allow_download=true); or ask for --asr pocketsphinx, which is poor",
         code="no_transcript",
     )
 

@@ -38,10 +38,21 @@ class ClipAligner:
     text : sequence of str
         All words of the transcript, which together tell its language: a line alone may be made of
         names, or of words that two languages share.
+    has_times : bool
+        Whether the transcript tells at least when its lines are said.
     """
 
-    def __init__(self, *, clip: Clip, path: Path, config: WordConfig, text: Sequence[str]) -> None:
+    def __init__(
+        self,
+        *,
+        clip: Clip,
+        path: Path,
+        config: WordConfig,
+        text: Sequence[str],
+        has_times: bool = True,
+    ) -> None:
         self._clip, self._path, self._config, self._text = clip, path, config, text
+        self._has_times = has_times
         self._searched: list[Word] = []
         self._deaf = "" if clip.has_audio else "the clip has no sound"
 
@@ -82,16 +93,16 @@ class ClipAligner:
         Returns
         -------
         tuple of Repair
-            ``not_aligned`` if the sound could not be decoded, ``poor_alignment`` if most words
-            were not found for sure.
+            ``not_aligned`` if the sound could not be decoded, or there is none and the words
+            have no times at all; ``poor_alignment`` if most words were not found for sure.
         """
         made = []
-        if self._deaf and self._clip.has_audio:
+        if self._deaf and (self._clip.has_audio or not self._has_times):
             made.append(
                 Repair(
                     code="not_aligned",
                     detail=f"{self._path}: its words share their time by their length, for the "
-                    f"sound cannot be decoded ({self._deaf})",
+                    f"sound cannot be searched ({self._deaf})",
                 )
             )
         sure = sum((word.confidence or 0.0) >= SURE for word in self._searched)
@@ -100,8 +111,8 @@ class ClipAligner:
                 Repair(
                     code="poor_alignment",
                     detail=f"{self._path}: only {sure} of {len(self._searched)} words were found "
-                    f"in the sound of {self._clip.path} for sure; is it the transcript of another "
-                    "clip, or in another language than English?",
+                    "in the clip's sound for sure; is it the transcript of another clip, or in "
+                    "another language than English?",
                 )
             )
         return tuple(made)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from extractors.errors import ExtractorError
@@ -116,7 +116,7 @@ def ingest(
     clips = list({clip.id: clip for _, clip in seen}.values())
     speech = SpeechFinder(workspace)
     transcriber = Transcriber(config=words or WordConfig(), workspace=workspace, speech=speech)
-    transcripts = _find_transcripts(clips, transcriber, log, on_file)
+    transcripts = _find_transcripts(seen, transcriber, log, on_file)
     labels = find_labels(folders=found.folders, seen=seen, log=log)
     cutter = Cutter(config=segments, speech=speech, log=log)
     made = make_segments(clips=clips, transcripts=transcripts, labels=labels, cut=cutter)
@@ -222,11 +222,19 @@ def _probe(path: Path, status: os.stat_result) -> Clip:
 
 
 def _find_transcripts(
-    clips: Sequence[Clip], transcriber: Transcriber, log: FailureLog, on_file: Callable[[str], None]
+    seen: Sequence[tuple[Path, Clip]],
+    transcriber: Transcriber,
+    log: FailureLog,
+    on_file: Callable[[str], None],
 ) -> dict[str, Transcript]:
-    files = find_transcripts(Path(clip.path) for clip in clips)
+    files = find_transcripts(path for path, _ in seen)
+    # A transcript may lie beside any path of the same content; the first's counts most.
+    chosen: dict[str, Clip] = {}
+    for path, clip in seen:
+        if clip.id not in chosen or (path in files and Path(chosen[clip.id].path) not in files):
+            chosen[clip.id] = replace(clip, path=str(path))
     transcripts = {}
-    for clip in clips:
+    for clip in chosen.values():
         on_file(clip.path)
         try:
             transcript = transcriber.transcribe(clip, files.get(Path(clip.path)))
@@ -236,7 +244,7 @@ def _find_transcripts(
         transcripts[clip.id] = transcript
         for repair in transcript.repairs:
             mended = SourceError(repair.detail, code=repair.code)
-            log.record(mended, item=transcript.path, step="transcript", clip_id=clip.id)
+            log.record(mended, item=clip.path, step="transcript", clip_id=clip.id)
     return transcripts
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from extractors.errors import MissingModelError
 from extractors.local_models import find_snapshot, snapshot_digest
 from extractors.media import Media
 from pipeline.clip_aligner import ClipAligner
@@ -19,7 +20,7 @@ from pipeline.word_config import WordConfig
 from pipeline.workspace import Workspace
 
 # Changes whenever the same files and settings would give other words.
-_VERSION = 2
+_VERSION = 3
 _LIBRARIES = ("pocketsphinx", "silero-vad", "transformers")
 
 
@@ -65,13 +66,11 @@ class Transcriber:
         """
         digest = clip.id if path is None else _digest(path)
         description = self._description(recognised=path is None)
-        # A file of many videos' words is read by the clip's name.
-        video = "" if path is None else Path(clip.path).stem
-        made = settings_digest([clip.id, str(path), video, digest, description])
+        made = settings_digest([clip.id, _kind(clip, path), digest, description])
         kept = self._folder / f"{made[:32]}.jsonl"
         found = read_manifest(kept, Transcript)
         if found:
-            return replace(found[0], path=str(path or clip.path))
+            return _moved(found[0], str(path or clip.path))
         transcript = self._recognise(clip) if path is None else self._read(clip, path, digest)
         write_manifest(kept, [transcript])
         return transcript
@@ -93,7 +92,9 @@ class Transcriber:
     def _read(self, clip: Clip, path: Path, digest: str) -> Transcript:
         read = load_transcript(path, duration=clip.duration, video=Path(clip.path).stem)
         text = [token for passage in read.passages for token in passage.tokens]
-        aligner = ClipAligner(clip=clip, path=path, config=self._config, text=text)
+        aligner = ClipAligner(
+            clip=clip, path=path, config=self._config, text=text, has_times=read.has_times
+        )
         passages = place_words(read, speech=lambda: self._speech.spans(clip), aligner=aligner)
         return Transcript(
             clip_id=clip.id,
@@ -119,9 +120,16 @@ class Transcriber:
                 code="no_transcript",
             )
         signal = Media(path=Path(clip.path)).audio(sample_rate=SPEECH_RATE)
-        recognised = recognise_words(
-            config=self._config, signal=signal, spans=self._speech.spans(clip)
-        )
+        try:
+            recognised = recognise_words(
+                config=self._config, signal=signal, spans=self._speech.spans(clip)
+            )
+        except MissingModelError as error:
+            raise MissingModelError(
+                f"{clip.path}: has no transcript, and {error}. Its sound and pictures are used "
+                "all the same",
+                code=error.code,
+            ) from error
         if not recognised.words:
             raise SourceError(
                 f"{clip.path}: has no transcript, and {self._config.asr} hears no words in it",
@@ -138,6 +146,24 @@ class Transcriber:
             ),
             language=recognised.language,
         )
+
+
+def _kind(clip: Clip, path: Path | None) -> str:
+    """Tell what a file's path decides: how it is read, not where it lies."""
+    suffix = "" if path is None else path.suffix.lower()
+    # A file of many videos' words is read by the clip's name.
+    return f"{Path(clip.path).stem}{suffix}" if suffix == ".csd" else suffix
+
+
+def _moved(transcript: Transcript, path: str) -> Transcript:
+    """Say where the same file lies now."""
+    repairs = tuple(
+        replace(repair, detail=path + repair.detail.removeprefix(transcript.path))
+        if repair.detail.startswith(transcript.path)
+        else repair
+        for repair in transcript.repairs
+    )
+    return replace(transcript, path=path, repairs=repairs)
 
 
 def _digest(path: Path) -> str:

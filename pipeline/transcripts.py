@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,11 @@ _READERS: Mapping[str, Callable[..., tuple[Passage, ...]]] = {
     ".srt": read_subtitles,
 }
 _TRANSCRIPT_KEY = re.compile(rb'"(?:' + "|".join(KINDS).encode() + rb')"\s*:\s*\[')
+# Letters said in a second, twice what the fastest talkers reach, and how many more in any clip.
+_MOST_LETTERS, _SPARE_LETTERS = 100.0, 300
+# "talk.en.vtt" and "talk.pt-BR.vtt" are beside "talk.mp4".
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+_NO_PLAIN_TEXT = re.compile(r"\s*(?:<!doctype|<html|<\?xml|\{\\rtf|%pdf)", re.IGNORECASE)
 _CLOCK_LINE = re.compile(r"\s*\[?\(?\d{1,3}(?::[0-5]\d){1,2}(?:[.,]\d+)?\)?\]?\s*")
 
 
@@ -56,9 +61,11 @@ class LoadedTranscript:
 def find_transcripts(media: Iterable[Path]) -> dict[Path, Path]:
     """Find the transcripts beside clips: same name, other suffix.
 
-    A ``.json`` file counts if it looks like a transcript. A ``.csd`` file that is called after
-    words, such as ``CMU_MOSI_TimestampedWords.csd``, holds those of all clips in its folder that
-    are called like one of its videos.
+    The code of a language may stand between name and suffix, as in ``talk.en.vtt``, if there are
+    such files of one language only; one without a code is better. A ``.json`` file counts if it
+    looks like a transcript. A ``.csd`` file that is called after words, such as
+    ``CMU_MOSI_TimestampedWords.csd``, holds those of all clips in its folder that are called like
+    one of its videos.
 
     Parameters
     ----------
@@ -70,13 +77,19 @@ def find_transcripts(media: Iterable[Path]) -> dict[Path, Path]:
     dict of Path to Path
         Of clips that have any: the best, in the order of :data:`SUFFIXES`.
     """
-    folders: dict[Path, dict[str, list[Path]]] = {}
+    clips = list(media)
+    stems: dict[Path, set[str]] = {}
+    for path in clips:
+        stems.setdefault(path.parent, set()).add(path.stem)
+    listed = {folder: _list_folder(folder) for folder in stems}
+    named = {folder: _names_by_clip(listed[folder], stems[folder]) for folder in stems}
     found = {}
-    for path in media:
-        if path.parent not in folders:
-            folders[path.parent] = _list_folder(path.parent)
-        candidates = folders[path.parent].get(path.stem, [])
-        best = next((c for c in candidates if c != path and _may_be_transcript(c)), None)
+    for path in clips:
+        names = [path.stem, *named[path.parent].get(path.stem, ())]
+        # Of several languages nobody knows which one is spoken.
+        names = names[:1] if len(names) > 2 else names
+        files = [file for name in names for file in listed[path.parent].get(name, ())]
+        best = next((file for file in files if file != path and _may_be_transcript(file)), None)
         if best is not None:
             found[path] = best
     return found
@@ -103,7 +116,8 @@ def load_transcript(path: Path, *, duration: Seconds, video: str | None = None) 
     Raises
     ------
     SourceError
-        If the file cannot be read, holds no words, or does not fit the clip; with its line.
+        If the file cannot be read, holds no words, or does not fit the clip (begins after it, or
+        holds more than anybody can say in it); with its line where there is one.
     """
     suffix = path.suffix.lower()
     log = RepairLog(path, unit="row" if suffix == ".csd" else "line")
@@ -114,8 +128,7 @@ def load_transcript(path: Path, *, duration: Seconds, video: str | None = None) 
         text, guessed = read_text(path)
         read = _READERS.get(suffix, _read_plain)
         passages = read(text=text, duration=duration, log=log) if text.strip() else ()
-    if not any(passage.tokens for passage in passages):
-        raise SourceError(f"{path}: holds no words", code="empty_transcript")
+    _check_length(path, [token for passage in passages for token in passage.tokens], duration)
     return LoadedTranscript(
         passages=passages,
         has_times=suffix == ".csd" or suffix in _READERS,
@@ -167,6 +180,17 @@ def words_of(passages: Iterable[Passage]) -> tuple[Word, ...]:
     return tuple(sorted(words, key=lambda word: (word.start, word.end)))
 
 
+def _check_length(path: Path, tokens: Sequence[str], duration: Seconds) -> None:
+    if not tokens:
+        raise SourceError(f"{path}: holds no words", code="empty_transcript")
+    if sum(map(len, tokens)) > _SPARE_LETTERS + _MOST_LETTERS * duration:
+        raise SourceError(
+            f"{path}: holds {len(tokens)} words, too many or too long for anybody to say in the "
+            f"{duration:.2f} s that the clip lasts; is it another clip's transcript, or no text?",
+            code="transcript_beyond_clip",
+        )
+
+
 def _list_folder(folder: Path) -> dict[str, list[Path]]:
     """Find what may be transcripts in a folder, by the name of the clip, best first."""
     ranked: list[tuple[int, str, Path]] = []
@@ -184,6 +208,16 @@ def _list_folder(folder: Path) -> dict[str, list[Path]]:
     for _, name, path in sorted(ranked):
         listed.setdefault(name, []).append(path)
     return listed
+
+
+def _names_by_clip(names: Iterable[str], clips: Container[str]) -> dict[str, list[str]]:
+    """Find names that are a clip's and the code of a language, and no other clip's."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        clip, _, code = name.rpartition(".")
+        if clip and name not in clips and _LANGUAGE.fullmatch(code):
+            found.setdefault(clip, []).append(name)
+    return found
 
 
 def _videos(path: Path) -> tuple[str, ...]:
@@ -207,6 +241,8 @@ def _may_be_transcript(path: Path) -> bool:
 
 
 def _read_plain(*, text: str, duration: Seconds, log: RepairLog) -> tuple[Passage, ...]:
+    if found := _NO_PLAIN_TEXT.match(text):
+        raise log.refuse(f"begins with {found[0].strip()!r}; save it as plain text", 1)
     return tuple(_plain_passages(re.split(r"\r\n|\r|\n", text), duration, log))
 
 

@@ -188,6 +188,18 @@ def test_the_same_bytes_twice(folder, run, add):
     assert [segment.label for segment in report.segments] == [2.0]
 
 
+def test_the_transcript_beside_a_copy(folder, run, add):
+    first = add("a.wav", srt=None)
+    shutil.copy(first, folder / "b.wav")
+    (folder / "b.srt").write_text(SRT)
+    report = run()
+    assert [clip.path for clip in report.clips] == [str(first)]
+    assert [transcript.path for transcript in report.transcripts] == [str(folder / "b.srt")]
+    assert codes(report) == [("b.wav", "ingest", "duplicate")]
+    (folder / "a.srt").write_text(SRT.replace("Very", "Most"))
+    assert [segment.text for segment in run().segments] == ["Most good."]
+
+
 NAMES = [
     "with space.wav",
     'it\'s "quoted".wav',
@@ -260,7 +272,8 @@ def test_what_was_mended_in_a_transcript_is_recorded_every_time(run, add, worksp
     for _ in range(2):
         report = run()
         assert [word.text for word in report.transcripts[0].words] == ["Tr\xe8s", "good."]
-        assert codes(report) == [("a.srt", "transcript", "guessed_encoding")]
+        assert codes(report) == [("a.wav", "transcript", "guessed_encoding")]
+        assert "a.srt, line 3" in report.failures[0].detail
     assert tuple(read_manifest(workspace.transcripts, Transcript)) == report.transcripts
 
 

@@ -77,6 +77,28 @@ def test_nothing_is_done_twice(transcriber, workspace, tmp_path):
     assert len(transcriber().transcribe(clip, text).words) == len(made.words) + 1
 
 
+def test_moved_and_renamed_files_are_not_searched_again(transcriber, workspace, tmp_path):
+    old, new = tmp_path / "old" / "a.txt", tmp_path / "new" / "b.txt"
+    clip = described(SAMPLES / "sample_01.mp4")
+    for path in (old, new):
+        path.parent.mkdir()
+        shutil.copy(SAMPLES / "sample_12.txt", path)
+    before = transcriber().transcribe(clip, old)
+    (kept,) = workspace.words.iterdir()
+    stamp = kept.stat().st_mtime_ns
+    after = transcriber().transcribe(replace(clip, path=str(new.with_suffix(".mp4"))), new)
+    assert (after.words, after.path) == (before.words, str(new))
+    assert [(k, k.stat().st_mtime_ns) for k in workspace.words.iterdir()] == [(kept, stamp)]
+    # what is doubtful is told of the file as it is called now
+    (repair,) = after.repairs
+    assert repair.detail.startswith(f"{new}: only ")
+    assert str(old) not in repair.detail
+    # the same bytes in a file of another kind are read in another way
+    shutil.copy(new, new.with_suffix(".srt"))
+    with pytest.raises(SourceError, match=r"b\.srt, line 1: no line"):
+        transcriber().transcribe(clip, new.with_suffix(".srt"))
+
+
 def test_a_renamed_clip_gets_the_words_of_its_new_name(transcriber, tmp_path):
     clip = described(SAMPLES / "sample_10.mp4")
     path = tmp_path / "words.csd"
@@ -146,10 +168,22 @@ def test_no_transcript(transcriber, make_clip, sound, settings, message):
 
 def test_whisper_without_weights(transcriber, make_clip, tmp_path, workspace):
     clip = described(make_clip())
-    with pytest.raises(MissingModelError, match="asr pocketsphinx") as caught:
+    with pytest.raises(MissingModelError, match=r"asr pocketsphinx.*used all the same") as caught:
         transcriber(whisper_model=str(tmp_path / "none")).transcribe(clip, None)
     assert caught.value.code == "no_transcript"
+    assert str(caught.value).startswith(f"{clip.path}: has no transcript, and speech model ")
     assert not workspace.words.exists()
+
+
+def test_plain_text_of_a_clip_without_sound_is_reported(transcriber, make_clip, tmp_path):
+    clip = described(make_clip(sound=None))
+    text, srt = tmp_path / "a.txt", tmp_path / "a.srt"
+    text.write_text("Very good.")
+    srt.write_text("1\n00:00:00,000 --> 00:00:01,000\nVery good.\n")
+    assert transcriber().transcribe(clip, srt).repairs == ()
+    (repair,) = transcriber().transcribe(clip, text).repairs
+    assert repair.code == "not_aligned"
+    assert "the clip has no sound" in repair.detail
 
 
 @pytest.mark.slow

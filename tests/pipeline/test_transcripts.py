@@ -204,6 +204,46 @@ def test_capital_suffixes(tmp_path, suffix):
     assert find_transcripts([clip]) == {clip: path}
 
 
+def test_the_language_in_a_transcript_s_name(tmp_path):
+    clip, other = touched(tmp_path, "talk.mp4", "talk.part.mp4")
+    (english,) = touched(tmp_path, "talk.en-GB.vtt")
+    touched(tmp_path, "talk.part.srt", "talk two.en.srt", "talk.notes.txt", "talk.en-GB.jpg")
+    assert find_transcripts([clip]) == {clip: english}
+    # another clip's transcript is none of this one's, however it is called
+    dutch, said = touched(tmp_path, "talk.nl.mp4", "talk.nl.vtt")
+    assert find_transcripts([clip, dutch]) == {clip: english, dutch: said}
+    # nobody knows which of two languages is spoken
+    assert find_transcripts([clip]) == {}
+    (plain,) = touched(tmp_path, "talk.txt")
+    assert find_transcripts([clip, other])[clip] == plain
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.srt"])
+def test_more_than_anybody_can_say(tmp_path, name):
+    (path,) = touched(tmp_path, name)
+    head = "1\n00:00:00,000 --> 00:00:10,000\n" if name == "a.srt" else ""
+    path.write_text(head + "word " * 300)
+    assert len(load(path, duration=10.0).passages[0].tokens) == 300
+    path.write_text(head + "word " * 3000)
+    with pytest.raises(SourceError, match=r"holds 3000 words.* 10\.00 s") as caught:
+        load(path, duration=10.0)
+    assert caught.value.code == "transcript_beyond_clip"
+    path.write_text(head + "x" * 3000)
+    with pytest.raises(SourceError, match="holds 1 words"):
+        load(path, duration=10.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<!DOCTYPE html><p>Yes</p>", "\n<html>Yes", "{\\rtf1\\ansi Yes}", '<?xml version="1.0"?>'],
+)
+def test_a_text_of_another_kind_is_refused(tmp_path, text):
+    (path,) = touched(tmp_path, "a.txt")
+    path.write_text(text)
+    with pytest.raises(SourceError, match=r"a\.txt, line 1: begins with .*save it as plain text"):
+        load(path)
+
+
 def test_clips_of_several_folders(tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()
