@@ -10,7 +10,7 @@ alpha, beta, H_hyper^j                 ``hyper_layers``,
                                        :class:`models.hyper_modality.HyperModalityLayer`
 H_hyper^0                              ``hyper``
 fusion, CrossTrans                     ``ALMT._fuse``: queries of H_l, keys and values of H_hyper
-prediction                             ``output`` on the first token of the fusion
+prediction                             ``output`` on the token in front; ``readout``
 loss, squared error                    term ``task``
 =====================================  =========================================================
 
@@ -39,6 +39,11 @@ one modality          no such case                    H_hyper is taken from this
 schedule              warm-up and cosine, 200 epochs  the run's
 reported results      each metric of its best epoch   all of one epoch, chosen on validation
 ====================  ==============================  ===========================================
+
+In the fusion the tokens of H_l look at H_hyper and not at each other. The one in front, the only
+one that the prediction reads, has therefore seen nothing of H_l: in the authors' code, and here,
+what is said reaches the prediction as the queries of H_hyper alone. ``readout: mean`` reads all
+tokens.
 
 The part ``"Z"`` is the mean of the tokens of H_m^1; nothing is split into shared and private.
 """
@@ -156,7 +161,7 @@ class ALMT(Baseline):
         return scales
 
     def _fuse(self, language: Tensor, hyper: Tensor) -> Tensor:
-        """Let language look at the hyper-modality, and take the token in front."""
+        """Let language, and a token in front of it, look at the hyper-modality."""
         target, source = (
             nn.functional.pad(values, (0, 0, 1, 0)) + positions
             for values, positions in (
@@ -164,6 +169,8 @@ class ALMT(Baseline):
                 (hyper, self.source_positions),
             )
         )
+        if self.config.readout == "token":
+            target = target[:, :1]  # tokens do not see each other: the others change nothing
         for layer in self.fusion:
             target = layer(target, source)
-        return target[:, 0]
+        return target.mean(dim=1)

@@ -1,9 +1,12 @@
 """Hyper-parameters of ALMT."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from models.baseline import BaselineConfig
 from models.losses.regression import RegressionKind
+
+Readout = Literal["token", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,10 @@ class ALMTConfig(BaselineConfig):
         Width of a head in hyper-modality learning, >= 1.
     feedforward_width : int
         Inside the feed-forward blocks, >= 1.
+    readout : {"token", "mean"}
+        What predicts behind the fusion: the token in front, which has seen the hyper-modality
+        alone, so that language only tells what to take from other modalities; or the mean with the
+        tokens of language, which is not the authors' model.
     dropout : float
         Of what attention and feed-forward blocks give and inside the latter, in [0, 1).
 
@@ -57,11 +64,14 @@ class ALMTConfig(BaselineConfig):
     head_width: int = 64
     hyper_head_width: int = 16
     feedforward_width: int = 128
+    readout: Readout = "token"
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.tokens < 1:
             raise ValueError(f"tokens must be >= 1, got {self.tokens}")
+        if self.readout not in get_args(Readout):
+            raise ValueError(f"readout must be one of {get_args(Readout)}, got {self.readout!r}")
         if self.width % 2:
             raise ValueError(f"width must be even for sines and cosines, got {self.width}")

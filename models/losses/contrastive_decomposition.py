@@ -63,7 +63,7 @@ def contrastive_decomposition_loss(
 
     lowest = torch.finfo(between.dtype).min / 2.0  # e^lowest is 0, its gradient not NaN
     pushed = between.masked_fill(~(negatives & together), lowest).logsumexp(dim=2)
-    parted = apart.masked_fill(~(present & present[0]), lowest).logsumexp(dim=0)
+    parted = apart.masked_fill(~present, lowest).logsumexp(dim=0)
     central = torch.logaddexp(pushed[0], parted)
     pushed = torch.cat([central[None], pushed[1:]])
 

@@ -45,8 +45,10 @@ def test_sizes_are_those_of_the_configuration(dimensions):
         assert set(layer.keys_values) == {"audio", "vision"}
 
 
-def test_prediction_follows_the_wiring_of_each_clip_alone(make_batch, dimensions):
-    batch, model = make_batch(), ALMT(SMALL, dimensions).eval()
+@pytest.mark.parametrize("readout", ["token", "mean"])
+def test_prediction_follows_the_wiring_of_each_clip_alone(make_batch, dimensions, readout):
+    config = dataclasses.replace(SMALL, readout=readout)
+    batch, model = make_batch(), ALMT(config, dimensions).eval()
     output = model(batch)
     for row in range(8):
         tokens = {}
@@ -67,8 +69,25 @@ def test_prediction_follows_the_wiring_of_each_clip_alone(make_batch, dimensions
         source = torch.cat([zero, hyper], dim=1) + model.source_positions
         for layer in model.fusion:
             target = layer(target, source)
-        expected = target[0, 0] @ model.output.weight[0] + model.output.bias[0]
+        fused = target[0, 0] if readout == "token" else target[0].mean(0)
+        expected = fused @ model.output.weight[0] + model.output.bias[0]
         torch.testing.assert_close(output.prediction[row], expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("readout", "reads"), [("token", False), ("mean", True)])
+def test_language_is_nothing_but_queries_for_the_token_in_front(
+    make_batch, dimensions, readout, reads
+):
+    batch = make_batch()
+    model = ALMT(dataclasses.replace(SMALL, readout=readout), dimensions).eval()
+    for layer in model.hyper_layers:
+        layer.query.weight.data.zero_()
+    text = batch.sequences["text"]
+    other = PaddedSequence(values=text.values.flip(2), mask=text.mask)
+    changed = dataclasses.replace(batch, sequences={**batch.sequences, "text": other})
+    moved = (model(changed).prediction - model(batch).prediction).abs()
+    assert bool((moved > 1e-5).all()) == reads
+    assert bool((moved < 1e-6).all()) != reads
 
 
 def test_loss_is_the_squared_error(make_batch, dimensions):

@@ -17,6 +17,7 @@ from models.almt_config import ALMTConfig
         {"hyper_head_width": 0},
         {"vision_stride": 0},
         {"dropout": 1.0},
+        {"readout": "last"},
         {"regression": "l3"},
     ],
 )
