@@ -120,7 +120,9 @@ class MInD(SentimentModel):
         if modality == "text" and self.bert is not None:
             input_width = self.bert.width
         if self.config.backbone == "frames":
-            return FrameEncoder(input_width=input_width, width=self.config.width)
+            width = self.config.width
+            frames = FrameEncoder(input_width=input_width, width=width)
+            return nn.Sequential(frames, nn.LayerNorm(width))
         if modality == "text":
             return TextEncoder(input_width=input_width, width=self.config.width)
         stride = {"audio": self.config.audio_stride, "vision": self.config.vision_stride}[modality]

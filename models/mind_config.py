@@ -43,7 +43,8 @@ class MInDConfig(EncoderConfig):
     backbone : {"transformer", "frames"}
         As published, transformers over audio and video and a mean of text, which takes it for read
         by a BERT; or, for every modality, a network on each frame and their mean, as in
-        :class:`models.concat.Concat`, of all settings of backbones with ``width`` alone.
+        :class:`models.concat.Concat`, with the LayerNorm that all published ones end with. Of the
+        settings of backbones it has ``width`` alone.
     audio_stride, vision_stride : int
         Frames averaged into one step of the transformer, >= 1. Attention is quadratic in steps;
         8 and 2 bring acoustic features at 100 Hz and video at 25 Hz to 12.5 steps a second, about

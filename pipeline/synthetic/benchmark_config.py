@@ -51,7 +51,9 @@ _ALL = (
 FULL = BenchmarkConfig(
     contenders=_ALL,
     data=SyntheticConfig(),
-    training=TrainingConfig(max_epochs=20, batch_size=64, learning_rate=1e-3, patience=20),
+    training=TrainingConfig(
+        max_epochs=20, batch_size=64, learning_rate=1e-3, patience=20, plateau=1
+    ),
 )
 
 #: A size that shows in minutes whether everything works; too small to rank methods.
@@ -61,7 +63,7 @@ QUICK = BenchmarkConfig(
         n_train=1500, n_valid=300, n_test=1000, n_probe_train=1000, n_probe_test=1000
     ),
     training=TrainingConfig(
-        max_epochs=6, batch_size=64, learning_rate=1e-3, patience=6, seeds=(0,)
+        max_epochs=6, batch_size=64, learning_rate=1e-3, patience=6, plateau=1, seeds=(0,)
     ),
 )
 
