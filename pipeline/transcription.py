@@ -1,5 +1,6 @@
 """The words of a clip: read from a file beside it, found in its sound, or recognised there."""
 
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -8,7 +9,7 @@ from extractors.errors import MissingModelError
 from extractors.local_models import find_snapshot, snapshot_digest
 from extractors.media import Media
 from pipeline.clip_aligner import ClipAligner
-from pipeline.errors import SourceError
+from pipeline.errors import SourceError, StoreError
 from pipeline.fingerprint import file_digest, settings_digest
 from pipeline.manifest import read_manifest, write_manifest
 from pipeline.passages import speaker_changes
@@ -20,7 +21,7 @@ from pipeline.word_config import WordConfig
 from pipeline.workspace import Workspace
 
 # Changes whenever the same files and settings would give other words.
-_VERSION = 3
+_VERSION = 4
 _LIBRARIES = ("pocketsphinx", "silero-vad", "transformers")
 
 
@@ -68,9 +69,9 @@ class Transcriber:
         description = self._description(recognised=path is None)
         made = settings_digest([clip.id, _kind(clip, path), digest, description])
         kept = self._folder / f"{made[:32]}.jsonl"
-        found = read_manifest(kept, Transcript)
-        if found:
-            return _moved(found[0], str(path or clip.path))
+        # What cannot be read of earlier runs is made again.
+        with suppress(StoreError, IndexError):
+            return _moved(read_manifest(kept, Transcript)[0], str(path or clip.path))
         transcript = self._recognise(clip) if path is None else self._read(clip, path, digest)
         write_manifest(kept, [transcript])
         return transcript

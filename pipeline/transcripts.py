@@ -2,16 +2,16 @@
 
 import os
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from extractors.sequence import Seconds
 from extractors.words import Word
 from pipeline.csd_words import csd_entries, read_csd_words
-from pipeline.cue_text import read_cue_text, without_private
 from pipeline.errors import SourceError
 from pipeline.passages import Aligner, Passage, Span, align_passages, spread_words
+from pipeline.plain_text import read_plain_text
 from pipeline.records import Repair
 from pipeline.repair_log import RepairLog
 from pipeline.subtitles import read_subtitles
@@ -34,8 +34,6 @@ _TRANSCRIPT_KEY = re.compile(rb'"(?:' + "|".join(KINDS).encode() + rb')"\s*:\s*\
 _MOST_LETTERS, _SPARE_LETTERS = 100.0, 300
 # "talk.en.vtt" and "talk.pt-BR.vtt" are beside "talk.mp4".
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
-_NO_PLAIN_TEXT = re.compile(r"\s*(?:<!doctype|<html|<\?xml|\{\\rtf|%pdf)", re.IGNORECASE)
-_CLOCK_LINE = re.compile(r"\s*\[?\(?\d{1,3}(?::[0-5]\d){1,2}(?:[.,]\d+)?\)?\]?\s*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +124,7 @@ def load_transcript(path: Path, *, duration: Seconds, video: str | None = None) 
         passages = read_csd_words(path=path, entry=video or path.stem, duration=duration, log=log)
     else:
         text, guessed = read_text(path)
-        read = _READERS.get(suffix, _read_plain)
+        read = _READERS.get(suffix, read_plain_text)
         passages = read(text=text, duration=duration, log=log) if text.strip() else ()
     _check_length(path, [token for passage in passages for token in passage.tokens], duration)
     return LoadedTranscript(
@@ -238,33 +236,3 @@ def _may_be_transcript(path: Path) -> bool:
         return _TRANSCRIPT_KEY.search(path.read_bytes()) is not None
     except OSError:
         return True
-
-
-def _read_plain(*, text: str, duration: Seconds, log: RepairLog) -> tuple[Passage, ...]:
-    if found := _NO_PLAIN_TEXT.match(text):
-        raise log.refuse(f"begins with {found[0].strip()!r}; save it as plain text", 1)
-    return tuple(_plain_passages(re.split(r"\r\n|\r|\n", text), duration, log))
-
-
-def _plain_passages(lines: Sequence[str], duration: Seconds, log: RepairLog) -> Iterator[Passage]:
-    speaker: str | None = None
-    for number, line in enumerate(lines, start=1):
-        if "-->" in line:
-            raise log.refuse("holds '-->': subtitles belong into a .srt or .vtt file", number)
-        if _CLOCK_LINE.fullmatch(line):
-            log.note("lost_text", "a time alone in its line was left out", number)
-            continue
-        text = read_cue_text(text=without_private(line), speaker=speaker, is_markup=False)
-        for index, turn in enumerate(text.turns):
-            tokens = tuple(token.text for token in text.tokens if token.turn == index)
-            if tokens or turn.events:
-                yield Passage(
-                    start=0.0,
-                    end=duration,
-                    tokens=tokens,
-                    speaker=turn.speaker,
-                    is_turn=turn.is_new,
-                    events=tuple(turn.events),
-                    line=number,
-                )
-        speaker = text.turns[-1].speaker

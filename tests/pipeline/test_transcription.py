@@ -77,6 +77,17 @@ def test_nothing_is_done_twice(transcriber, workspace, tmp_path):
     assert len(transcriber().transcribe(clip, text).words) == len(made.words) + 1
 
 
+def test_words_that_were_damaged_on_disk_are_made_again(transcriber, workspace, tmp_path):
+    clip = described(SAMPLES / "sample_05.mp4")
+    made = transcriber().transcribe(clip, SAMPLES / "sample_05.vtt")
+    (kept,) = workspace.words.iterdir()
+    whole = kept.read_bytes()
+    for damage in (whole[:200], b""):
+        kept.write_bytes(damage)
+        assert transcriber().transcribe(clip, SAMPLES / "sample_05.vtt") == made
+        assert kept.read_bytes() == whole
+
+
 def test_moved_and_renamed_files_are_not_searched_again(transcriber, workspace, tmp_path):
     old, new = tmp_path / "old" / "a.txt", tmp_path / "new" / "b.txt"
     clip = described(SAMPLES / "sample_01.mp4")

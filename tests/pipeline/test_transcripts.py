@@ -233,17 +233,6 @@ def test_more_than_anybody_can_say(tmp_path, name):
         load(path, duration=10.0)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["<!DOCTYPE html><p>Yes</p>", "\n<html>Yes", "{\\rtf1\\ansi Yes}", '<?xml version="1.0"?>'],
-)
-def test_a_text_of_another_kind_is_refused(tmp_path, text):
-    (path,) = touched(tmp_path, "a.txt")
-    path.write_text(text)
-    with pytest.raises(SourceError, match=r"a\.txt, line 1: begins with .*save it as plain text"):
-        load(path)
-
-
 def test_clips_of_several_folders(tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()
