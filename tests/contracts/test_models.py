@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from models.base import Output, SentimentModel, available, get
 from models.batch import Batch, PaddedSequence
 from models.errors import MissingModalityError, ModelError
+from tests.contracts.term_gradients import TERM_GRADIENTS
 
 DIMENSIONS = {"text": 10, "audio": 6, "vision": 5}
 LENGTHS = {"text": 6, "audio": 33, "vision": 14}
@@ -126,6 +127,22 @@ def test_every_parameter_gets_a_finite_gradient(name):
     assert without == WITHOUT_GRADIENT.get(name, set()) | estimators
     for key, parameter in model.named_parameters():
         assert parameter.grad is None or torch.isfinite(parameter.grad).all(), key
+
+
+def test_each_term_changes_the_parameters_that_it_is_for(name):
+    batch, model = make_batch(), build(name)
+    parameters = dict(model.named_parameters())
+    terms = model.losses(batch, model(batch), 0.5).terms
+    assert set(terms) == set(TERM_GRADIENTS[name])
+    for term, value in terms.items():
+        grads = (
+            torch.autograd.grad(value, parameters.values(), retain_graph=True, allow_unused=True)
+            if value.requires_grad
+            else [None] * len(parameters)
+        )
+        reached = {key for key, grad in zip(parameters, grads, strict=True) if grad is not None}
+        listed = TERM_GRADIENTS[name][term]
+        assert reached == {key for key in parameters if f"{key}.".startswith(listed)}, term
 
 
 def test_total_is_a_finite_scalar_throughout_training(name):
