@@ -111,8 +111,8 @@ class ClipAligner:
                 Repair(
                     code="poor_alignment",
                     detail=f"{self._path}: only {sure} of {len(self._searched)} words were found "
-                    "in the clip's sound for sure; is it the transcript of another clip, or in "
-                    "another language than English?",
+                    "in the clip's sound for sure; is it another clip's transcript, in another "
+                    "language than English, or are its times wrong?",
                 )
             )
         return tuple(made)

@@ -14,8 +14,9 @@ from pipeline.errors import ConfigError
 Span = tuple[Seconds, Seconds]
 _SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
 _CLOSING = "\"'”’)]»」』"
+# A sentence ends in "so did I." more often than somebody is called I. by his initial alone.
 _ABBREVIATION = re.compile(
-    r"\W*(?:(?:[^\W\d_]\.)+|(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc)\.)", re.IGNORECASE
+    r"\W*(?!i\.$)(?:(?:[^\W\d_]\.)+|(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc)\.)", re.IGNORECASE
 )
 # Two utterances are told apart by their spans in milliseconds.
 _APART: Seconds = 0.01

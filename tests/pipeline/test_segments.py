@@ -186,6 +186,12 @@ def test_an_abbreviation_ends_no_sentence(text):
     assert len(utterances) == 1
 
 
+@pytest.mark.parametrize("text", ["I.", "(I.)", '"I."', "so.", "no?”"])
+def test_what_ends_a_sentence(text):
+    utterances = segment_words(words=said("Nor", text, "Smith"), config=SegmentConfig(shortest=0))
+    assert texts(utterances) == [f"Nor {text}", "Smith"]
+
+
 def test_another_speaker_begins_another_utterance():
     spoken = said("a", "b", "c", "d", step=1.0)
     assert texts(segment_words(words=spoken, config=CONFIG, barriers=[2.1])) == ["a b", "c d"]
