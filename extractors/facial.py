@@ -1,5 +1,6 @@
 """OpenFace-like features of the faces in a video."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ from extractors.sound_envelope import sound_envelope
 from extractors.speaker import FaceChoice, choose_speakers
 
 SOUND_RATE = 16000
+# As much more pictures than asked for are still measured: 30 are what 29.97 were named for.
+RATE_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,10 @@ class FacialConfig:
         units; it follows one face. None: the face mesh inside mediapipe.
     stride : int
         Every how many pictures are measured, > 0.
+    fps : float or None
+        Pictures a second, > 0, above which fewer are measured: every second one, every third and
+        so on of a clip that has more, so 30 of 60, 12.5 of 25 for 15. The larger step of this and
+        ``stride`` counts. None: no limit.
     most_faces : int
         Largest number of faces that are followed at once, > 0.
     detection_confidence : float
@@ -69,6 +76,7 @@ class FacialConfig:
     faces: FaceChoice = "speaker"
     face_landmarker: str | None = None
     stride: int = 1
+    fps: float | None = None
     most_faces: int = 4
     detection_confidence: float = 0.6
     tracking_confidence: float = 0.5
@@ -82,8 +90,11 @@ class FacialConfig:
                     f"{name} must be in {', '.join(choices)}, got {getattr(self, name)!r}"
                 )
         for name in ("stride", "most_faces"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in 1, 2, 3 ..., got {getattr(self, name)}")
+            number = getattr(self, name)
+            if number < 1 or number != int(number):
+                raise ValueError(f"{name} must be in 1, 2, 3 ..., got {number}")
+        if self.fps is not None and not 0.0 < self.fps < math.inf:
+            raise ValueError(f"fps must be in (0, infinity) pictures a second, got {self.fps}")
         for name in ("detection_confidence", "tracking_confidence"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
@@ -261,7 +272,7 @@ def seen_pictures(*, media: Media, config: FacialConfig) -> Iterator[SeenPicture
     Yields
     ------
     SeenPicture
-        One for every ``stride``-th picture.
+        One for every ``stride``-th picture, or fewer because of ``fps``.
 
     Raises
     ------
@@ -274,12 +285,20 @@ def seen_pictures(*, media: Media, config: FacialConfig) -> Iterator[SeenPicture
     for picture in follow_faces(
         frames=media.frames(),
         most_faces=config.most_faces,
-        stride=config.stride,
+        stride=_stride(media=media, config=config),
         detection_confidence=config.detection_confidence,
         tracking_confidence=config.tracking_confidence,
     ):
         faces = tuple(_with_appearance(face, image=picture.image) for face in picture.faces)
         yield SeenPicture(picture.time, picture.image, picture.shot, faces)
+
+
+def _stride(*, media: Media, config: FacialConfig) -> int:
+    """Tell every how many pictures are measured, so that they are no more than asked for."""
+    rate = media.info.fps
+    if config.fps is None or rate is None:
+        return config.stride
+    return max(config.stride, math.ceil(rate / config.fps - RATE_TOLERANCE))
 
 
 def _with_appearance(face: FollowedFace, *, image: ImageArray) -> SeenFace:
@@ -288,13 +307,14 @@ def _with_appearance(face: FollowedFace, *, image: ImageArray) -> SeenFace:
 
 def _by_landmarker(*, media: Media, config: FacialConfig, model: Path) -> Iterator[SeenPicture]:
     """Follow one face by the face landmarker; in another shot it is another face."""
+    stride = _stride(media=media, config=config)
     with FaceLandmarker(
         model=model,
         detection_confidence=config.detection_confidence,
         tracking_confidence=config.tracking_confidence,
     ) as landmarker:
         for index, ((time, image), shot) in enumerate(shots(media.frames())):
-            if index % config.stride:
+            if index % stride:
                 continue
             found = landmarker.find(image=image, time=time)
             height, width = image.shape[:2]

@@ -231,7 +231,10 @@ def _draw_panel(panel: ImageArray, *, overlay: FaceOverlay) -> None:
 def _verdict(face: DrawnFace | None) -> str:
     if face is None:
         return "no speaker: not valid"
-    return f"speaker {face.face_id}: {'valid' if face.valid else 'NOT VALID'}"
+    if face.valid:
+        return f"speaker {face.face_id}: valid"
+    # A face is measured unless the picture's edge cuts it off, and not valid if it is turned.
+    return f"speaker {face.face_id}: NOT VALID, {'turned' if face.values else 'cut off'}"
 
 
 def _numbers(values: Mapping[str, float]) -> list[str]:

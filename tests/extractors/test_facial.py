@@ -114,6 +114,9 @@ def test_a_clip_without_pictures_is_refused(extractor, make_clip):
         ("max_yaw", 0),
         ("max_pitch", 91),
         ("stride", 0),
+        ("stride", 1.5),
+        ("fps", 0.0),
+        ("fps", float("nan")),
         ("most_faces", 0),
         ("columns", "facet"),
         ("faces", "loudest"),
@@ -172,6 +175,20 @@ def test_a_stride_measures_fewer_pictures(extractor, make_clip):
     whole = extractor.extract(Media(path=path))
     across = column(whole, "pose_Tx")[::3]
     np.testing.assert_allclose(column(features, "pose_Tx"), across, atol=5.0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "fps", "stride", "every"),
+    [
+        *((60, 30, 1, 2), (30, 15, 1, 2), (25, 15, 1, 2), (30, 10, 1, 3), (25, 30, 1, 1)),
+        *((29.97, 10, 1, 3), (30, 29.97, 1, 1), (30, 15, 4, 4), (30, 10, 2, 3)),
+    ],
+)
+def test_no_more_pictures_a_second_than_asked_for(make_clip, rate, fps, stride, every):
+    pts = np.arange(20) / rate
+    media = Media(path=make_clip(picture="black", seconds=20 / rate, fps=rate, pts=pts))
+    features = FacialExtractor(FacialConfig(fps=fps, stride=stride)).extract(media)
+    np.testing.assert_allclose(features.times[:, 0], pts[::every], atol=1e-3)
 
 
 @pytest.mark.parametrize("columns", ["openface", "facet35", "urfunny371-like"])

@@ -2,6 +2,7 @@ from itertools import islice
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -151,6 +152,27 @@ def test_bars_are_as_long_as_intensities():
     assert cyan({"AU01_r": 5.0, "AU02_r": 5.0}) == 2 * whole
     assert cyan({"AU01_r": 5.0, "AU01_c": 0.0}) == 0
     assert cyan({"AU01_r": 5.0, "AU01_c": 1.0}) == whole
+
+
+@pytest.mark.parametrize(
+    ("valid", "values", "verdict"),
+    [
+        (True, SQUARE_ON, "valid"),
+        (False, SQUARE_ON, "NOT VALID, turned"),
+        (False, {}, "NOT VALID, cut off"),
+    ],
+)
+def test_the_panel_says_why_a_row_is_not_valid(valid, values, verdict):
+    face = DrawnFace(
+        face_id=123, landmarks=mesh(x=99, y=99, size=9), chosen=True, valid=valid, values=values
+    )
+    panel = picture_with_faces(picture(face))[:, -PANEL_WIDTH:]
+    line = panel[50:68]
+    said = np.zeros((100, 2 * PANEL_WIDTH, 3), np.uint8)
+    text, font = f"speaker 123: {verdict}", cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(said, text, (10, 62), font, 0.5, GREEN if valid else ORANGE, 1, cv2.LINE_AA)
+    assert not said[:, PANEL_WIDTH:].any()
+    np.testing.assert_array_equal(line, said[50:68, :PANEL_WIDTH])
 
 
 def overlays(media, *faces):
