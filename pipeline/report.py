@@ -1,7 +1,5 @@
 """What a run was made of and what it found."""
 
-import math
-import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from pipeline.atomic import write_bytes
 from pipeline.bootstrap import Interval
 from pipeline.errors import StoreError
 from pipeline.metrics import METRIC_NAMES, Score, SentimentMetrics
+from pipeline.score_summary import mean_and_sd
 from pipeline.training_config import Selection
 from pipeline.training_state import EpochRecord
 
@@ -175,9 +174,5 @@ def summarise(seeds: tuple[SeedReport, ...]) -> dict[str, dict[str, Summary]]:
         summary[split] = {}
         for name in METRIC_NAMES:
             values = [getattr(seed.metrics[split], name) for seed in seeds]
-            known = all(math.isfinite(value) for value in values)
-            summary[split][name] = Summary(
-                mean=statistics.fmean(values) if known else math.nan,
-                sd=statistics.stdev(values) if known and len(values) > 1 else math.nan,
-            )
+            summary[split][name] = Summary(**mean_and_sd(values))
     return summary

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from pipeline.bootstrap import Interval, bootstrap_intervals
 from pipeline.checkpoint import load_checkpoint
 from pipeline.clip_names import clip_names
 from pipeline.dataset import PackedDataset
+from pipeline.errors import StoreError
 from pipeline.evaluation import predict
 from pipeline.splits import SPLIT_NAMES, Split
 
@@ -125,6 +127,60 @@ class Predictions:
             target = "" if np.isnan(label) else f"{label:.6g}"
             writer.writerow([name, place[name], target, *(f"{value:.6g}" for value in values)])
         write_text(path, stream.getvalue())
+
+
+class Scored(NamedTuple):
+    """What was predicted for n labelled utterances.
+
+    Attributes
+    ----------
+    ids : tuple of str, length n
+        Segment ids.
+    target : ndarray of float64, shape (n,)
+        Labels.
+    by_seed : ndarray of float64, shape (seeds, n)
+        Scores.
+    """
+
+    ids: tuple[str, ...]
+    target: Floats
+    by_seed: Floats
+
+
+def read_predictions(path: Path, *, on: str) -> Scored:
+    """Read what :meth:`Predictions.save` wrote of a split's labelled utterances.
+
+    Parameters
+    ----------
+    path : Path
+        A run's ``predictions.csv``.
+    on : {"train", "valid", "test"}
+        Which split.
+
+    Returns
+    -------
+    Scored
+        To six digits.
+
+    Raises
+    ------
+    StoreError
+        If the file is not there or damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = [r for r in csv.DictReader(stream) if r["split"] == on and r["target"]]
+        seeds = [name for name in rows[0] if name.startswith("seed ")]
+        return Scored(
+            ids=tuple(row["segment"] for row in rows),
+            target=np.array([float(row["target"]) for row in rows]),
+            by_seed=np.array([[float(row[seed]) for row in rows] for seed in seeds]),
+        )
+    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path}: not the predictions of a run on {on!r} ({error}); delete the run and train "
+            "again"
+        ) from error
 
 
 def predict_seeds(

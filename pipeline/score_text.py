@@ -1,7 +1,8 @@
 """Scores as people read them."""
 
-from pipeline.bootstrap import Interval
+from pipeline.bootstrap import Difference, Interval
 from pipeline.report import Summary
+from pipeline.score_summary import SeedScores
 from pipeline.training_config import Selection
 
 #: How the epoch was selected, for a page and for the title of a table.
@@ -39,12 +40,12 @@ def number_text(value: float) -> str:
     return DASH if value != value else f"{value:.3f}"
 
 
-def mean_sd_text(summary: Summary) -> str:
+def mean_sd_text(summary: Summary | SeedScores) -> str:
     """Write a metric over the seeds.
 
     Parameters
     ----------
-    summary : Summary
+    summary : Summary or SeedScores
         Of one metric.
 
     Returns
@@ -72,3 +73,23 @@ def interval_text(interval: Interval | None) -> str:
     if interval is None or interval.low != interval.low:
         return DASH
     return f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def difference_text(found: Difference | None) -> str:
+    """Write a difference of two models.
+
+    Parameters
+    ----------
+    found : Difference or None
+        None if there is none.
+
+    Returns
+    -------
+    str
+        Such as ``+0.047 (0.012 to 0.081), p 0.008``, or a dash.
+    """
+    if found is None or found.difference != found.difference:
+        return DASH
+    return (
+        f"{found.difference:+.3f} ({interval_text(found.interval)}), p {number_text(found.p_value)}"
+    )

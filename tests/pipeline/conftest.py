@@ -99,6 +99,11 @@ def make_examples(*, n: int = 40, seed: int = 0, widths: Mapping[str, int] = WID
     return examples
 
 
+@pytest.fixture(scope="session")
+def examples() -> Callable[..., list]:
+    return make_examples
+
+
 @pytest.fixture
 def dataset() -> PackedDataset:
     return PackedDataset.pack(make_examples(), digest="synthetic")

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.bootstrap import bootstrap_intervals
 from pipeline.errors import DataError, StoreError
-from pipeline.run_predictions import Predictions, predict_seeds
+from pipeline.run_predictions import Predictions, predict_seeds, read_predictions
 from pipeline.splits import Split
 
 
@@ -63,6 +63,21 @@ def test_the_file_has_a_row_an_utterance(tmp_path, dataset):
     assert rows[2] == ["u001", "test", "", "2", "2", "2"]
     assert rows[3][1] == "valid"
     assert float(rows[3][5]) == pytest.approx(0.15)
+
+
+def test_the_file_is_read_again(tmp_path, dataset):
+    dataset.labels[1] = float("nan")
+    split = Split(train=("u000",), valid=(), test=("u001", "u002"))
+    path = tmp_path / "p.csv"
+    predictions(s3=[1.0, 2.0, 1 / 3], s4=[2.0, 2.0, 0.2]).save(path, dataset=dataset, split=split)
+    found = read_predictions(path, on="test")
+    assert found.ids == ("u002",)
+    assert found.target == pytest.approx([float(dataset.labels[2])])
+    np.testing.assert_allclose(found.by_seed, [[1 / 3], [0.2]], rtol=1e-5)
+    for damaged in (path.read_text()[:12], path.read_text().replace("0.333333", "a")):
+        path.write_text(damaged)
+        with pytest.raises(StoreError, match=str(path)):
+            read_predictions(path, on="test")
 
 
 def test_seeds_are_read_from_the_run(run, tmp_path, dataset):
