@@ -20,6 +20,9 @@ _ADDRESS = re.compile(
     rf"(?:https?://|www\.)\S+|\S+@\S+\.\S+|[\w-]+(?:\.[\w-]+)*\.(?:{_TOP_DOMAINS})(?:/\S*)?", re.I
 )
 _ADDRESS_SIGNS = {".": "dot", "/": "slash", "@": "at", "-": "dash", "_": "underscore", ":": "colon"}
+# Nothing but letters, small ones but for the first of each part.
+_LETTERS = r"[^\W\d_](?:(?![A-Z])[^\W\d_])*"
+_TELLING = re.compile(rf"[\W_]*{_LETTERS}(?:['’./–—-]{_LETTERS})*[\W_]*")
 _INITIALS = re.compile(r"(?:[A-Za-z]\.){2,}(?:[A-Za-z]|'s|s)?|(?:[A-Za-z]\.)+")
 _HARD_END = frozenset({"P", "T", "K", "F", "TH"})
 _HISSING_END = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
@@ -73,10 +76,13 @@ def dictionary_share(tokens: Sequence[str]) -> float:
     Returns
     -------
     float
-        0 to 1; 0 without any word. Tokens without letters do not count.
+        0 to 1; 0 without any word. Tokens without letters do not count, and those with digits,
+        addresses and names such as ``NASDAQ`` and ``GPUs``, which are the same in many languages,
+        only where most words are such.
     """
-    words = {_bare(token) for token in tokens}
-    words = {word for word in words if any(map(str.isalpha, word))}
+    words = {_bare(token) for token in tokens if any(map(str.isalpha, token))}
+    telling = {_bare(token) for token in tokens if _TELLING.fullmatch(token)}
+    words = telling if len(telling) >= len(words) / 2 else words
     known = _dictionary()
     held = sum(all(part in known for part in re.split(r"[-–—/]+", word) if part) for word in words)
     return held / len(words) if words else 0.0

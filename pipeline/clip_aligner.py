@@ -93,8 +93,9 @@ class ClipAligner:
         Returns
         -------
         tuple of Repair
-            ``not_aligned`` if the sound could not be decoded, or there is none and the words
-            have no times at all; ``poor_alignment`` if most words were not found for sure.
+            ``not_aligned`` if the sound could not be decoded, or if the transcript has no times
+            at all and there is no sound, or nobody said that it is in another language;
+            ``poor_alignment`` if most words were not found for sure.
         """
         made = []
         if self._deaf and (self._clip.has_audio or not self._has_times):
@@ -103,6 +104,15 @@ class ClipAligner:
                     code="not_aligned",
                     detail=f"{self._path}: its words share their time by their length, for the "
                     f"sound cannot be searched ({self._deaf})",
+                )
+            )
+        elif not self._has_times and self._seems_foreign:
+            made.append(
+                Repair(
+                    code="not_aligned",
+                    detail=f"{self._path}: its words share the time of all speech by their length, "
+                    "for it seems not to be English; set words.language to what it is, and "
+                    "words.alignment=ctc with a model of that language for better times",
                 )
             )
         sure = sum((word.confidence or 0.0) >= SURE for word in self._searched)
@@ -120,6 +130,11 @@ class ClipAligner:
     @cached_property
     def _signal(self) -> Samples:
         return Media(path=Path(self._clip.path)).audio(sample_rate=SPEECH_RATE)
+
+    @property
+    def _seems_foreign(self) -> bool:
+        is_told = self._config.alignment != "pocketsphinx" or self._config.language is not None
+        return not is_told and not self._is_alignable
 
     @cached_property
     def _is_alignable(self) -> bool:

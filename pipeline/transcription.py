@@ -21,7 +21,7 @@ from pipeline.word_config import WordConfig
 from pipeline.workspace import Workspace
 
 # Changes whenever the same files and settings would give other words.
-_VERSION = 4
+_VERSION = 5
 _LIBRARIES = ("pocketsphinx", "silero-vad", "transformers")
 
 

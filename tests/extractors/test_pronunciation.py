@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extractors.alignment import LEAST_DICTIONARY_SHARE
 from extractors.pronunciation import MOST_PRONUNCIATIONS, dictionary_share, pronunciations
 
 # The first article of the Universal Declaration of Human Rights.
@@ -111,3 +112,21 @@ def test_english_is_told_from_its_neighbours():
     assert shares.pop("en") > 0.95
     assert max(shares.values()) < 0.75, shares
     assert dictionary_share(["...", "42"]) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "In 2014 O'Neill's start-up (NASDAQ: XYZQ) made $3.5bn and paid bob@example.com in full",
+        "PyTorch and TensorFlow use CUDA kernels on GPUs",
+        "WE HAD A VERY GOOD TIME AT THE BEACH LAST SUMMER",
+    ],
+)
+def test_names_and_numbers_tell_no_language(text):
+    assert dictionary_share(text.split()) >= LEAST_DICTIONARY_SHARE
+
+
+@pytest.mark.parametrize("language", [name for name in ARTICLE if name != "en"])
+def test_other_languages_in_capitals_or_with_names(language):
+    for text in (ARTICLE[language].upper(), f"NASDAQ {ARTICLE[language]} 3.5bn GPUs"):
+        assert dictionary_share(text.split()) < LEAST_DICTIONARY_SHARE

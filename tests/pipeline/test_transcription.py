@@ -132,6 +132,16 @@ def test_lines_of_another_language_are_not_taken_for_english(transcriber, tmp_pa
     assert {word.source for word in made.words} == {"interpolated"}
 
 
+def test_a_plain_text_of_another_language_is_reported_until_it_is_named(transcriber, tmp_path):
+    clip = described(SAMPLES / "sample_10.mp4")
+    path = tmp_path / "a.txt"
+    path.write_text("Ich habe diesen Film leider nicht verstanden, und der Mann war so wild.")
+    made = transcriber().transcribe(clip, path)
+    assert [repair.code for repair in made.repairs] == ["not_aligned"]
+    assert "set words.language" in made.repairs[0].detail
+    assert transcriber(language="de").transcribe(clip, path) == replace(made, repairs=())
+
+
 def test_other_settings_give_other_words(transcriber):
     clip = described(SAMPLES / "sample_10.mp4")
     text = SAMPLES / "sample_10.txt"
