@@ -13,6 +13,7 @@ from extractors.facial import FacialConfig
 from extractors.media import Media
 from models.errors import ModelError
 from pipeline.chain import Project
+from pipeline.cli_ablate import ablate_app
 from pipeline.cli_benchmark import benchmark_app
 from pipeline.cli_options import (
     DEFAULT_WORKSPACE,
@@ -35,6 +36,7 @@ from pipeline.word_config import RecognitionMethod
 from pipeline.workspace import Workspace
 
 app = App(name="winnow", help="From raw talking-head video to a trained sentiment model.")
+app.command(ablate_app)
 app.command(benchmark_app)
 app.command(store_app)
 
