@@ -10,7 +10,8 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pipeline.chain import Project
-from pipeline.extraction import ExtractionPlan, ExtractionReport
+from pipeline.extraction import ExtractionReport
+from pipeline.extraction_plan import ExtractionPlan
 from pipeline.ingest import IngestReport
 from pipeline.report import RunReport
 from pipeline.tables import extraction_lines
@@ -43,7 +44,7 @@ def ingest_videos(project: Project, videos: str) -> IngestReport:
 
 @task(name="plan", cache_policy=NO_CACHE, persist_result=False)
 def plan_features(project: Project) -> ExtractionPlan:
-    """Ask which features are missing.
+    """Ask which features are missing, and whether there is room for them.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ def plan_features(project: Project) -> ExtractionPlan:
         What is missing.
     """
     plan = project.plan()
+    project.require_space(plan)
     get_run_logger().info("%d of %d clips need extraction", len(plan.jobs), len(plan.keys))
     return plan
 

@@ -4,30 +4,29 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.atomic import write_text
 from pipeline.config import RunConfig, build_extractors
 from pipeline.dataset import PackedDataset
+from pipeline.disk_space import require_space_for
 from pipeline.errors import DataError, SourceError
-from pipeline.extraction import (
-    ExtractionPlan,
-    ExtractionReport,
-    plan_extraction,
-    run_extraction,
-)
-from pipeline.failure_log import FailureLog
+from pipeline.extraction import ExtractionReport, run_extraction
+from pipeline.extraction_plan import ExtractionPlan, plan_extraction
+from pipeline.failure_log import FailureLog, record_failures
 from pipeline.ingest import IngestReport, ingest
-from pipeline.manifest import read_manifest, write_manifest
+from pipeline.manifest import read_manifest
 from pipeline.metrics import SentimentMetrics, sentiment_metrics
 from pipeline.packing import pack_segments
 from pipeline.prediction_table import prediction_csv
+from pipeline.quarantine import Quarantine
 from pipeline.records import Clip, Failure, Segment, Transcript
 from pipeline.report import RunReport
-from pipeline.run_folder import discard_run, selected_on
+from pipeline.run_folder import discard_run
 from pipeline.runs import predict_run, run_id, train_run
+from pipeline.split_checks import kept_split, refuse_seen, refuse_unlabelled
 from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.store import FeatureKey, FeatureStore
 from pipeline.training_state import EpochRecord
@@ -54,6 +53,11 @@ class Project:
     def store(self) -> FeatureStore:
         """The feature store in use."""
         return FeatureStore(self.config.store_root(self.workspace))
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """What failed how often, as it is written down now."""
+        return Quarantine(self.workspace.quarantine, limit=self.config.quarantine_after)
 
     def locked(self, step: str, *, run: str | None = None) -> AbstractContextManager[None]:
         """Keep other processes from writing in the workspace, or in one run, during several steps.
@@ -113,14 +117,14 @@ class Project:
         Returns
         -------
         ExtractionPlan
-            Keys of everything, jobs for what is missing.
+            Keys of everything, jobs for what is missing and not in quarantine.
         """
-        return plan_extraction(
-            clips=self.clips(),
-            transcripts=read_manifest(self.workspace.transcripts, Transcript),
-            extractors=build_extractors(self.config.extractors),
-            store=self.store,
-        )
+        return self.quarantine.spare(self._plan(self.clips()))
+
+    def require_space(self, plan: ExtractionPlan) -> None:
+        """Refuse a plan for which the store's disk has no room, as :func:`require_space_for`."""
+        reserve = self.config.reserve_bytes
+        require_space_for(plan, clips=self.clips(), store=self.store, reserve=reserve)
 
     @exclusive
     def extract(
@@ -157,7 +161,11 @@ class Project:
         report : ExtractionReport
             Of the whole plan.
         """
-        self._record_failures("extract", report.failures)
+        quarantine = self.quarantine
+        concerned = quarantine.clips | {failure.clip_id for failure in report.failures}
+        plan = self._plan([clip for clip in self.clips() if clip.id in concerned])
+        left = quarantine.update(report.failures, plan)
+        record_failures(self.workspace, "extract", [*report.failures, *left])
         write_text(self.workspace.extraction, json.dumps(report.facts(), indent=1))
 
     @exclusive
@@ -183,12 +191,10 @@ class Project:
             store=self.store,
             folder=self.workspace.packed,
             log=log,
+            reserve_bytes=self.config.reserve_bytes,
         )
-        self._record_failures("pack", log.failures)
-        there = set(dataset.ids)
-        split = Split.load(self.workspace.split)
-        kept = {name: tuple(i for i in getattr(split, name) if i in there) for name in SPLIT_NAMES}
-        return dataset, replace(split, **kept)  # type: ignore[arg-type]
+        record_failures(self.workspace, "pack", log.failures)
+        return dataset, kept_split(Split.load(self.workspace.split), set(dataset.ids))
 
     def train(
         self,
@@ -230,7 +236,7 @@ class Project:
                 "extraction": extraction.facts() if extraction else {},
                 "data": self._facts(),
             }
-        _refuse_unlabelled(split)
+        refuse_unlabelled(split)
         identity: dict[str, Any] = {
             "dataset": dataset,
             "split": split,
@@ -276,12 +282,7 @@ class Project:
         if on not in SPLIT_NAMES:
             raise DataError(f"unknown split {on!r}; there are {list(SPLIT_NAMES)}")
         if on == "test":
-            seen = set(selected_on(self.workspace.runs, run)) & set(split.test)
-            if seen:
-                raise DataError(
-                    f"{len(seen)} of {len(split.test)} test utterances were trained or selected "
-                    f"on in run {run!r}: the split has changed since; train again"
-                )
+            refuse_seen(split, runs_folder=self.workspace.runs, run=run)
         predictions = predict_run(
             runs_folder=self.workspace.runs,
             run=run,
@@ -377,10 +378,13 @@ class Project:
         """Read what could not be done."""
         return read_manifest(self.workspace.failures, Failure)
 
-    def _record_failures(self, step: str, failures: Sequence[Failure]) -> None:
-        """Replace what was recorded of a step."""
-        others = [f for f in self.failures() if f.step.partition(":")[0] != step]
-        write_manifest(self.workspace.failures, [*others, *failures])
+    def _plan(self, clips: Sequence[Clip]) -> ExtractionPlan:
+        return plan_extraction(
+            clips=clips,
+            transcripts=read_manifest(self.workspace.transcripts, Transcript),
+            extractors=build_extractors(self.config.extractors),
+            store=self.store,
+        )
 
     def _facts(self) -> dict[str, Any]:
         clips = self.clips()
@@ -389,12 +393,3 @@ class Project:
             "clip seconds": round(sum(clip.duration for clip in clips), 1),
             "split": Split.load(self.workspace.split).source,
         }
-
-
-def _refuse_unlabelled(split: Split) -> None:
-    sizes = {name: len(getattr(split, name)) for name in SPLIT_NAMES}
-    if not all(sizes.values()):
-        raise DataError(
-            f"labelled utterances by split: {sizes}; training needs some in each. Add rows to "
-            "labels.csv, or name the split of each clip in its column 'split'"
-        )

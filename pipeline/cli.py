@@ -23,6 +23,7 @@ from pipeline.cli_options import (
     progress_bar,
     show_failures,
 )
+from pipeline.cli_quarantine import quarantine_app
 from pipeline.cli_store import store_app
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.extraction import ExtractionReport
@@ -38,6 +39,7 @@ from pipeline.workspace import Workspace
 app = App(name="winnow", help="From raw talking-head video to a trained sentiment model.")
 app.command(ablate_app)
 app.command(benchmark_app)
+app.command(quarantine_app)
 app.command(store_app)
 
 
@@ -240,6 +242,7 @@ def _extract(project: Project) -> ExtractionReport:
     # asked under the lock: what another run has just extracted is not missing any more
     with project.locked("extract"):
         plan = project.plan()
+        project.require_space(plan)
         with progress_bar("extract", len(plan.jobs)) as step:
             report = project.extract(plan, on_clip=lambda clip: step())
         project.finish_extraction(report)

@@ -66,6 +66,10 @@ class RunConfig(BaseModel):
     stable_seconds : float
         How long ago a new video's last change must be; until then it may be half copied, is
         reported and left for the next time. For a folder that is watched: 10.
+    quarantine_after : int
+        How often an extractor may fail on a clip before it is not tried again; 0 for no end.
+    reserve_megabytes : float
+        What features and packed data leave free of a disk; what leaves less is not begun.
     wait_seconds : float
         How long a step waits while another run is at work in the workspace; then it is refused.
     """
@@ -82,6 +86,8 @@ class RunConfig(BaseModel):
     store: str | None = None
     jobs: int = Field(default=0, ge=0)
     stable_seconds: float = Field(default=0.0, ge=0)
+    quarantine_after: int = Field(default=3, ge=0)
+    reserve_megabytes: float = Field(default=64.0, ge=0)
     wait_seconds: float = Field(default=600.0, ge=0)
 
     @field_validator("extractors")
@@ -101,6 +107,11 @@ class RunConfig(BaseModel):
         except ConfigError as error:
             raise ValueError(str(error)) from error
         return chosen
+
+    @property
+    def reserve_bytes(self) -> int:
+        """The reserve in bytes."""
+        return round(self.reserve_megabytes * 1e6)
 
     def store_root(self, workspace: Workspace) -> str:
         """Say where features lie.

@@ -1,13 +1,13 @@
-"""Which features are missing; compute those, keep failures, lose nothing."""
+"""Compute the features that are missing, keep failures, lose nothing."""
 
 import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as TimedOut
 from concurrent.futures import as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,73 +19,16 @@ from threadpoolctl import threadpool_limits
 from extractors.base import Extractor
 from extractors.errors import ExtractorError
 from extractors.media import Media
-from extractors.words import Word
 from pipeline.config import build_extractors
-from pipeline.errors import PipelineError
-from pipeline.fingerprint import settings_digest
+from pipeline.disk_space import is_disk_full
+from pipeline.errors import PipelineError, WorkspaceError
+from pipeline.extraction_plan import ClipJob, ExtractionPlan
 from pipeline.freshness import refuse_changed
-from pipeline.records import Clip, Failure, Transcript
+from pipeline.records import Clip, Failure
 from pipeline.store import FeatureKey, FeatureStore
 
 #: A clip may take this long, and this many times its length; then its process is killed.
 PATIENCE_SECONDS, PATIENCE_FACTOR = 120.0, 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipJob:
-    """What is missing of one clip.
-
-    Parameters
-    ----------
-    clip : Clip
-        The clip.
-    words : tuple of Word
-        Its words, none without a transcript.
-    missing : dict of str to FeatureKey
-        Extractor name to the key that its sequence will have.
-    """
-
-    clip: Clip
-    words: tuple[Word, ...]
-    missing: dict[str, FeatureKey]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExtractionPlan:
-    """What is there and what is missing.
-
-    Parameters
-    ----------
-    keys : dict of str to dict of str to FeatureKey
-        Clip id to extractor name to key, of everything that the clips can give.
-    jobs : tuple of ClipJob
-        Clips of which something is missing.
-    stored : dict of str to int
-        Extractor name to how many sequences are there already.
-    """
-
-    keys: dict[str, dict[str, FeatureKey]]
-    jobs: tuple[ClipJob, ...]
-    stored: dict[str, int]
-
-    def shards(self, size: int) -> list["ExtractionPlan"]:
-        """Divide the work.
-
-        Parameters
-        ----------
-        size : int
-            Clips a shard, >= 1.
-
-        Returns
-        -------
-        list of ExtractionPlan
-            With the keys of their own clips only; one without jobs if nothing is missing.
-        """
-        parts = [self.jobs[i : i + size] for i in range(0, len(self.jobs), size)] or [()]
-        return [
-            replace(self, jobs=part, keys={job.clip.id: self.keys[job.clip.id] for job in part})
-            for part in parts
-        ]
 
 
 class Outcome(NamedTuple):
@@ -164,52 +107,6 @@ class ExtractionReport:
         return counts
 
 
-def plan_extraction(
-    *,
-    clips: Sequence[Clip],
-    transcripts: Iterable[Transcript],
-    extractors: Mapping[str, Extractor],
-    store: FeatureStore,
-) -> ExtractionPlan:
-    """Ask the store what is missing, before anything is decoded.
-
-    A clip without sound is not given to an extractor of sound, and so on: that is no failure.
-
-    Parameters
-    ----------
-    clips : sequence of Clip
-        All clips.
-    transcripts : iterable of Transcript
-        Of those that have one.
-    extractors : mapping of str to Extractor
-        Configured, by name.
-    store : FeatureStore
-        What is there.
-
-    Returns
-    -------
-    ExtractionPlan
-        With jobs in the order of the clips.
-    """
-    settings = {name: store.note_extractor(extractor) for name, extractor in extractors.items()}
-    words = {transcript.clip_id: transcript.words for transcript in transcripts}
-    keys, jobs = {}, []
-    stored = dict.fromkeys(extractors, 0)
-    for clip in clips:
-        spoken = words.get(clip.id, ())
-        keys[clip.id] = {
-            name: _key(clip, spoken, extractor, settings[name])
-            for name, extractor in extractors.items()
-            if _can_read(clip, spoken, extractor)
-        }
-        missing = {name: key for name, key in keys[clip.id].items() if key not in store}
-        for name in keys[clip.id].keys() - missing.keys():
-            stored[name] += 1
-        if missing:
-            jobs.append(ClipJob(clip=clip, words=spoken, missing=missing))
-    return ExtractionPlan(keys=keys, jobs=tuple(jobs), stored=stored)
-
-
 def run_extraction(
     *,
     plan: ExtractionPlan,
@@ -240,6 +137,11 @@ def run_extraction(
     -------
     ExtractionReport
         Counts by extractor.
+
+    Raises
+    ------
+    WorkspaceError
+        With code ``disk_full`` as soon as a sequence finds no room; those before are stored.
     """
     outcomes: list[Outcome] = []
     store = FeatureStore(store_root)
@@ -257,7 +159,9 @@ def run_extraction(
             }
             try:
                 for done in as_completed(pending):
-                    outcomes += _collect(done, pending[done], store)
+                    latest = _collect(done, pending[done], store)
+                    _refuse_full_disk(latest, store, len(outcomes))
+                    outcomes += latest
                     on_clip(pending[done].clip)
             except BaseException:
                 pool.stop()  # type: ignore[no-untyped-call]
@@ -290,39 +194,37 @@ def extract_clip(
     media = Media(path=Path(job.clip.path), words=job.words)
     outcomes = []
     for name, key in job.missing.items():
-        started, failure = time.perf_counter(), None
-        try:
-            refuse_changed(job.clip)
-            sequence = extractors[name].extract(media)
-            refuse_changed(job.clip)
-            store.put(key, sequence)
-        except Exception as error:  # noqa: BLE001
-            failure = _failure(job.clip, name, _code(error), f"{type(error).__name__}: {error}")
+        started = time.perf_counter()
+        failure = _try(job.clip, media, extractors[name], key, store)
         outcomes.append(Outcome(name, time.perf_counter() - started, failure))
     return outcomes
 
 
-def _can_read(clip: Clip, words: Sequence[Word], extractor: Extractor) -> bool:
-    there = {"audio": clip.has_audio, "video": clip.has_video, "words": bool(words)}
-    return there[extractor.source]
-
-
-def _key(clip: Clip, words: Sequence[Word], extractor: Extractor, settings: str) -> FeatureKey:
-    # What an extractor reads of a word; where its times are from changes no feature.
-    read = [{"text": word.text, "start": word.start, "end": word.end} for word in words]
-    return FeatureKey(
-        extractor=extractor.name,
-        settings=settings,
-        clip_id=clip.id,
-        words=settings_digest(read) if extractor.source == "words" else "",
-    )
+def _try(
+    clip: Clip, media: Media, extractor: Extractor, key: FeatureKey, store: FeatureStore
+) -> Failure | None:
+    writing = False
+    try:
+        refuse_changed(clip)
+        sequence = extractor.extract(media)
+        refuse_changed(clip)
+        writing = True
+        store.put(key, sequence)
+    except Exception as error:  # noqa: BLE001
+        code = _code(error, writing=writing)
+        return _failure(clip, extractor.name, code, f"{type(error).__name__}: {error}")
+    return None
 
 
 def _patience(clip: Clip) -> float:
     return PATIENCE_SECONDS + PATIENCE_FACTOR * clip.duration
 
 
-def _code(error: Exception) -> str:
+def _code(error: Exception, *, writing: bool) -> str:
+    if is_disk_full(error):
+        return "disk_full"
+    if writing:
+        return "not_written"
     if isinstance(error, ExtractorError | PipelineError):
         return error.code
     return "out_of_memory" if isinstance(error, MemoryError) else "unexpected"
@@ -348,6 +250,17 @@ def _collect(done: Any, job: ClipJob, store: FeatureStore) -> list[Outcome]:
         Outcome(name, 0.0, None if key in store else _failure(job.clip, name, code, detail))
         for name, key in job.missing.items()
     ]
+
+
+def _refuse_full_disk(latest: Sequence[Outcome], store: FeatureStore, before: int) -> None:
+    """End the run: to decode the other clips would be for nothing."""
+    for outcome in latest:
+        if outcome.failure is not None and outcome.failure.code == "disk_full":
+            raise WorkspaceError(
+                f"{store.root}: the disk is full ({outcome.failure.detail}) after {before} others; "
+                "free some space and run again: only what is not stored is extracted",
+                code="disk_full",
+            )
 
 
 def _report(plan: ExtractionPlan, outcomes: list[Outcome], names: list[str]) -> ExtractionReport:

@@ -1,8 +1,12 @@
 """Failures gathered while the rest of a batch goes on."""
 
+from collections.abc import Sequence
+
 from extractors.errors import ExtractorError
 from pipeline.errors import PipelineError
+from pipeline.manifest import read_manifest, write_manifest
 from pipeline.records import Failure
+from pipeline.workspace import Workspace
 
 
 def printable(name: object) -> str:
@@ -19,6 +23,23 @@ def printable(name: object) -> str:
         Its text, such bytes as escapes.
     """
     return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+def record_failures(workspace: Workspace, step: str, failures: Sequence[Failure]) -> None:
+    """Replace what a workspace says about a step.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Its ``failures`` are read and written.
+    step : str
+        Such as ``extract``, which stands for ``extract:covarep`` too.
+    failures : sequence of Failure
+        Of that step.
+    """
+    before = read_manifest(workspace.failures, Failure)
+    others = [failure for failure in before if failure.step.partition(":")[0] != step]
+    write_manifest(workspace.failures, [*others, *failures])
 
 
 class FailureLog:

@@ -8,6 +8,7 @@ from pathlib import Path
 from extractors.base import get as get_extractor
 from extractors.sequence import FeatureSequence
 from pipeline.dataset import Example, PackedDataset
+from pipeline.disk_space import require_space, stored_bytes
 from pipeline.errors import DataError, StoreError
 from pipeline.failure_log import FailureLog
 from pipeline.fingerprint import settings_digest
@@ -22,6 +23,7 @@ def pack_segments(
     store: FeatureStore,
     folder: Path,
     log: FailureLog,
+    reserve_bytes: int = 0,
 ) -> PackedDataset:
     """Slice the stored sequences into utterances and pack them, once for the same input.
 
@@ -37,6 +39,8 @@ def pack_segments(
         Receives the packed file, named by the digest of what it is made from.
     log : FailureLog
         Told of utterances without any feature and of sequences that are damaged.
+    reserve_bytes : int
+        What is to be left free of the folder's disk.
 
     Returns
     -------
@@ -47,6 +51,8 @@ def pack_segments(
     ------
     DataError
         If no utterance is left.
+    WorkspaceError
+        If there is no room for the packed file.
     """
     there = {
         clip_id: {name: key for name, key in by_name.items() if key in store}
@@ -54,6 +60,8 @@ def pack_segments(
     }
     dataset = _load(_packed(folder, _digest(segments, there)))
     if dataset is None:
+        size = stored_bytes(_flat(there), store=store)
+        require_space(folder, needed=size, reserve=reserve_bytes, purpose="packing")
         examples = list(_examples(segments, there, store, log))
         if not examples:
             raise DataError(
@@ -65,6 +73,10 @@ def pack_segments(
         dataset = PackedDataset.load(_packed(folder, digest))
     _record_absent(segments, set(dataset.ids), log)
     return dataset
+
+
+def _flat(keys: Mapping[str, Mapping[str, FeatureKey]]) -> list[FeatureKey]:
+    return [key for by_name in keys.values() for key in by_name.values()]
 
 
 def _digest(segments: Sequence[Segment], keys: Mapping[str, Mapping[str, FeatureKey]]) -> str:

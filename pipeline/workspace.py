@@ -42,6 +42,11 @@ class Workspace:
         return self.root / "failures.jsonl"
 
     @property
+    def quarantine(self) -> Path:
+        """Manifest of :class:`~pipeline.quarantine.RepeatedFailure`."""
+        return self.root / "quarantine.jsonl"
+
+    @property
     def split(self) -> Path:
         """The :class:`~pipeline.splits.Split` in use, JSON."""
         return self.root / "split.json"

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.chain import Project
 from pipeline.config import load_config
-from pipeline.errors import DataError, RunError, SourceError
+from pipeline.errors import DataError, RunError, SourceError, WorkspaceError
 from pipeline.records import Failure
 from pipeline.splits import Split
 from pipeline.workspace import Workspace
@@ -107,6 +107,47 @@ def test_failures_of_one_step_replace_those_of_the_same_step(project, videos):
     assert facts["extracted"] == {"covarep": 0, "bert": 0}
     project.ingest(videos)
     assert [f.code for f in project.failures()] == ["not_media"]
+
+
+def test_a_clip_that_fails_again_and_again_is_left_alone(make_project, videos):
+    project = make_project(quarantine_after=2)
+    project.ingest(videos)
+    everything = project.plan()
+    clip = everything.jobs[3].clip
+    report = project.extract(replace(everything, jobs=()))
+    failure = Failure(
+        item=clip.path, step="extract:covarep", code="timed_out", detail="slow", clip_id=clip.id
+    )
+    for _ in range(2):
+        assert project.plan() == everything
+        project.finish_extraction(replace(report, failures=(failure,)))
+        assert [f.code for f in project.failures()] == ["timed_out"]
+    left = project.plan()
+    assert left.keys == everything.keys
+    assert [set(job.missing) for job in left.jobs] == [
+        {"bert"} if job.clip == clip else {"covarep", "bert"} for job in everything.jobs
+    ]
+    # what was not tried is still told of
+    project.finish_extraction(report)
+    (told,) = project.failures()
+    assert (told.code, told.item, told.step) == ("quarantined", clip.path, "extract:covarep")
+    assert "timed_out (slow)" in told.detail
+    # another extractor's settings, other content, or the user's word
+    assert make_project(
+        quarantine_after=2, extractors={"covarep": {"columns": "urfunny"}}
+    ).plan().jobs[3].missing.keys() == {"covarep"}
+    project.quarantine.forget(failure.key for failure in project.quarantine.held)
+    assert project.plan() == everything
+
+
+def test_room_is_asked_for_before_anything_is_done(make_project, videos):
+    project = make_project(reserve_megabytes=1e12)
+    project.ingest(videos)
+    plan = project.plan()
+    with pytest.raises(WorkspaceError, match="extraction from 7 clips needs about") as caught:
+        project.require_space(plan)
+    assert caught.value.code == "disk_full"
+    project.require_space(replace(plan, jobs=()))
 
 
 def test_the_store_can_lie_elsewhere(make_project, tmp_path):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from pipeline.config import load_config
 from pipeline.errors import ConfigError, RunError, SourceError
 from pipeline.formats.mmsa_writing import write_mmsa
 from pipeline.formats.utterance import Utterance
+from pipeline.records import Failure
 from pipeline.workspace import Workspace
 
 WINNOW = Path(sys.executable).parent / "winnow"
@@ -98,6 +100,8 @@ def test_ingest_tells_what_was_found(winnow, videos):
         (["extract"], SourceError, "nothing was ingested"),
         (["train"], SourceError, "nothing was ingested"),
         (["store", "gc"], SourceError, "nothing was ingested"),
+        (["quarantine", "list"], SourceError, "nothing was ingested"),
+        (["quarantine", "clear"], SourceError, "nothing was ingested"),
         (["report"], RunError, "no complete run 'latest'.*there are: none"),
         (["report", "--run", "abc"], RunError, "no complete run 'abc'"),
         (["extract", "--set", "jobs"], ConfigError, "write name=value"),
@@ -111,6 +115,32 @@ def test_errors_are_raised(winnow, workspace, tokens, error, told):
     with pytest.raises(error, match=told):
         winnow(*tokens)
     assert not workspace.root.exists()
+
+
+def test_quarantine_is_listed_and_cleared(winnow, workspace, videos):
+    winnow("ingest", str(videos))
+    assert "0 in quarantine" in winnow("quarantine", "list")
+    project = Project(workspace=workspace, config=load_config(None))
+    inner = replace(project, workspace=workspace.for_predictions)
+    clips, plan = project.clips(), project.plan()
+    for owner, clip in ((project, clips[0]), (project, clips[1]), (inner, clips[2])):
+        failure = Failure(
+            item=clip.path, step="extract:covarep", code="crashed", detail="[red] died",
+            clip_id=clip.id,
+        )  # fmt: skip
+        for _ in range(3):
+            owner.quarantine.update([failure], plan)
+    told = winnow("quarantine", "list")
+    assert "3 in quarantine" in told
+    assert re.search(r"0\.wav │ covarep │ 3 .* crashed: \[red\] died", told)
+    with pytest.raises(SourceError, match=r"x\.wav: no failure is recorded") as caught:
+        winnow("quarantine", "clear", "0.wav", "x.wav")
+    assert caught.value.code == "not_quarantined"
+    assert "3 in quarantine" in winnow("quarantine", "list")
+    assert "2 will be tried again" in winnow("quarantine", "clear", "0.wav", clips[2].id)
+    assert "1 in quarantine" in winnow("quarantine", "list")
+    assert "1 will be tried again" in winnow("quarantine", "clear")
+    assert "0 in quarantine" in winnow("quarantine", "list")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,14 +17,8 @@ from extractors.base import Extractor
 from extractors.errors import MediaError
 from extractors.sequence import FeatureSequence
 from pipeline.config import build_extractors
-from pipeline.extraction import (
-    ClipJob,
-    ExtractionReport,
-    _collect,
-    extract_clip,
-    plan_extraction,
-    run_extraction,
-)
+from pipeline.extraction import ExtractionReport, _collect, extract_clip, run_extraction
+from pipeline.extraction_plan import ClipJob, plan_extraction
 from pipeline.ingest import ingest
 from pipeline.records import Transcript
 from pipeline.segments import SegmentConfig
@@ -214,6 +209,31 @@ def test_what_an_extractor_raises_costs_nothing_else(prepare, store, raises, cod
     assert (bad.failure.code, bad.failure.step) == (code, "extract:picky")
     assert (bad.failure.item, bad.failure.clip_id) == (job.clip.path, job.clip.id)
     assert bad.failure.detail.startswith(told)
+
+
+def test_a_store_that_cannot_be_written_is_not_the_clip_s_fault(prepare, tmp_path):
+    found = prepare(a={})
+    store = FeatureStore(tmp_path / "store")
+    extractors = {"picky": Picky()}
+    (job,) = plan_extraction(**found, extractors=extractors, store=store).jobs
+    shutil.rmtree(tmp_path / "store")
+    (tmp_path / "store").touch()
+    (outcome,) = extract_clip(job=job, extractors=extractors, store=store)
+    assert outcome.failure.code == "not_written"
+    assert "store" in outcome.failure.detail
+
+
+def test_a_full_disk_has_a_code_of_its_own(prepare, store):
+    class Full(FeatureStore):
+        def put(self, key, sequence):
+            with Path("/dev/full").open("wb", buffering=0) as stream:
+                stream.write(sequence.values.tobytes())
+
+    found = prepare(a={})
+    extractors = {"picky": Picky()}
+    (job,) = plan_extraction(**found, extractors=extractors, store=store).jobs
+    (outcome,) = extract_clip(job=job, extractors=extractors, store=Full(store.root))
+    assert outcome.failure.code == "disk_full"
 
 
 def test_a_clip_that_changed_since_is_refused(prepare, store, make_clip):
