@@ -84,8 +84,6 @@ def find_transcripts(media: Iterable[Path]) -> dict[Path, Path]:
     found = {}
     for path in clips:
         names = [path.stem, *named[path.parent].get(path.stem, ())]
-        # Of several languages nobody knows which one is spoken.
-        names = names[:1] if len(names) > 2 else names
         files = [file for name in names for file in listed[path.parent].get(name, ())]
         best = next((file for file in files if file != path and _may_be_transcript(file)), None)
         if best is not None:
@@ -211,11 +209,14 @@ def _list_folder(folder: Path) -> dict[str, list[Path]]:
 def _names_by_clip(names: Iterable[str], clips: Container[str]) -> dict[str, list[str]]:
     """Find names that are a clip's and the code of a language, and no other clip's."""
     found: dict[str, list[str]] = {}
-    for name in names:
+    languages: dict[str, set[str]] = {}
+    for name in sorted(names):
         clip, _, code = name.rpartition(".")
         if clip and name not in clips and _LANGUAGE.fullmatch(code):
             found.setdefault(clip, []).append(name)
-    return found
+            languages.setdefault(clip, set()).add(code.partition("-")[0])
+    # Of several languages nobody knows which one is spoken.
+    return {clip: found[clip] for clip in found if len(languages[clip]) == 1}
 
 
 def _videos(path: Path) -> tuple[str, ...]:

@@ -212,6 +212,11 @@ def test_the_language_in_a_transcript_s_name(tmp_path):
     # another clip's transcript is none of this one's, however it is called
     dutch, said = touched(tmp_path, "talk.nl.mp4", "talk.nl.vtt")
     assert find_transcripts([clip, dutch]) == {clip: english, dutch: said}
+    # what YouTube's own captions are called like, beside their translation into the same language
+    (original, better) = touched(tmp_path, "talk.en-orig.srt", "talk.en.srt")
+    assert find_transcripts([clip, dutch])[clip] == better
+    for path in (original, better):
+        path.unlink()
     # nobody knows which of two languages is spoken
     assert find_transcripts([clip]) == {}
     (plain,) = touched(tmp_path, "talk.txt")
