@@ -10,7 +10,7 @@ from pipeline.atomic import write_bytes
 from pipeline.bootstrap import Interval
 from pipeline.errors import StoreError
 from pipeline.metrics import METRIC_NAMES, Score, SentimentMetrics
-from pipeline.score_summary import mean_and_sd
+from pipeline.score_summary import SeedScores, mean_and_sd
 from pipeline.training_config import Selection
 from pipeline.training_state import EpochRecord
 
@@ -90,6 +90,9 @@ class RunReport:
         For the test split, metric to the 95 % interval, by the bootstrap over clips, of its mean
         over the seeds, and of the seeds' mean prediction; empty in reports from before there were
         any.
+    collection : dict of str to dict of str to SeedScores
+        On the test split, one of :data:`pipeline.collection_metrics.COLLECTION_METRICS` to metric
+        to its scores; those that fit the labels.
     failures : tuple of dict
         What could not be ingested or extracted: ``item``, ``step``, ``code``, ``detail``.
     extraction : dict
@@ -112,6 +115,7 @@ class RunReport:
     constant: dict[str, SentimentMetrics]
     intervals: dict[str, dict[str, Interval]] = field(default_factory=dict)
     ensemble_intervals: dict[str, dict[str, Interval]] = field(default_factory=dict)
+    collection: dict[str, dict[str, SeedScores]] = field(default_factory=dict)
     failures: tuple[dict[str, Any], ...] = ()
     extraction: dict[str, Any] = field(default_factory=dict)
 

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pipeline.collection_metrics import COLLECTION_METRICS
 from pipeline.figures import FIGURES
 from pipeline.metrics import METRIC_NAMES, SentimentMetrics
 from pipeline.report import RunReport
+from pipeline.score_summary import SeedScores
 from pipeline.score_text import SELECTION_NOTES, interval_text, mean_sd_text, number_text
 from pipeline.splits import SPLIT_NAMES
 
@@ -22,6 +24,14 @@ _HEADINGS = {
     "accuracy_3": "Acc-3",
     "f1_swapped_has0": "F1 swapped has0",
     "f1_swapped_non0": "F1 swapped non0",
+}
+# Those of single collections have names of their own.
+_COLLECTION_HEADINGS = _HEADINGS | {
+    "accuracy": "Acc",
+    "accuracy_2": "Acc-2",
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
 }
 # A page that lists hundreds of failures is not read; the JSON beside it has all of them.
 _MOST_FAILURES = 50
@@ -45,6 +55,7 @@ def render_markdown(report: RunReport) -> str:
         _about(report),
         "## Test metrics",
         _headline(report),
+        *(_collection(name, scores) for name, scores in report.collection.items()),
         "## Every seed",
         _seeds(report),
         "## Loss terms",
@@ -101,6 +112,15 @@ def _headline_row(report: RunReport, name: str) -> list[str]:
         interval_text(of_mean),
         number_text(getattr(report.constant["test"], name)),
     ]
+
+
+def _collection(name: str, scores: dict[str, SeedScores]) -> str:
+    rows = [
+        [_COLLECTION_HEADINGS[metric], mean_sd_text(one), interval_text(one.interval)]
+        for metric, one in scores.items()
+    ]
+    table = _table(["metric", "mean ± sd over seeds", "95 % interval"], rows)
+    return f"### {name.replace('_', ' ')}\n\n{COLLECTION_METRICS[name]}\n\n{table}"
 
 
 def _seeds(report: RunReport) -> str:

@@ -14,9 +14,11 @@ from pipeline.atomic import write_text
 from pipeline.bootstrap import Interval, bootstrap_intervals
 from pipeline.checkpoint import load_checkpoint
 from pipeline.clip_names import clip_names
+from pipeline.collection_metrics import collection_scores
 from pipeline.dataset import PackedDataset
 from pipeline.errors import StoreError
 from pipeline.evaluation import predict
+from pipeline.score_summary import SeedScores
 from pipeline.splits import SPLIT_NAMES, Split
 
 Floats = npt.NDArray[np.float64]
@@ -103,6 +105,35 @@ class Predictions:
             for scores in (seeds, self.mean[rows])
         )
         return of_seeds, of_mean
+
+    def collection_scores(
+        self, dataset: PackedDataset, ids: Sequence[str], *, log_odds: bool
+    ) -> dict[str, dict[str, SeedScores]]:
+        """Score as single collections do, see :mod:`pipeline.collection_metrics`.
+
+        Parameters
+        ----------
+        dataset : PackedDataset
+            With their labels.
+        ids : sequence of str
+            Segment ids, all predicted; the labelled ones count.
+        log_odds : bool
+            Whether the scores are log odds of the second of two classes.
+
+        Returns
+        -------
+        dict of str to dict of str to SeedScores
+            Those that fit the data set's labels.
+        """
+        rows, target = self.targets(dataset, ids)
+        labels = dataset.labels.double().cpu().numpy()
+        return collection_scores(
+            predictions=np.stack(list(self.by_seed.values()))[:, rows],
+            target=target,
+            clips=clip_names([self.ids[row] for row in rows]),
+            labels=labels[np.isfinite(labels)],
+            log_odds=log_odds,
+        )
 
     def save(self, path: Path, *, dataset: PackedDataset, split: Split) -> None:
         """Write as CSV, atomically: segment, split, target, each seed, mean.

@@ -270,6 +270,11 @@ class _Run:
             constant=constant,
             intervals={"test": of_seeds},
             ensemble_intervals={"test": of_mean},
+            collection=predictions.collection_scores(
+                self.dataset,
+                self.split.test,
+                log_odds=self.model_config.get("regression") == "logistic",
+            ),
             failures=tuple(context["failures"]),
             extraction=context["extraction"],
         )

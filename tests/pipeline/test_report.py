@@ -55,6 +55,8 @@ def test_a_report_comes_back_and_is_strict_json(run, tmp_path):
     assert back.summary == report.summary
     assert back.ensemble == report.ensemble
     assert back.intervals == report.intervals
+    assert back.collection == report.collection
+    assert set(back.collection) == {"nonzero"}
     assert set(back.intervals["test"]) == set(METRIC_NAMES)
     assert back.intervals["test"]["mae"] != back.ensemble_intervals["test"]["mae"]
 

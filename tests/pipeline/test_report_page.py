@@ -2,6 +2,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch
 
 from pipeline.report_page import render_markdown
 
@@ -40,6 +41,20 @@ def test_the_headline_compares_the_model_with_a_constant(report):
         f"{report.constant['test'].mae:.3f}",
     ]
     assert rows[1][5] == "–"
+
+
+def test_metrics_of_a_collection_have_a_table_of_their_own(run, dataset, report):
+    page = render_markdown(report)
+    assert "### nonzero" in page
+    assert "### two classes" not in page
+    labels = torch.where(dataset.labels > 0, 1.0, 0.0)
+    classes = run(dataset=replace(dataset, labels=labels, digest="classes"))
+    page = render_markdown(classes)
+    row = next(row for row in page.splitlines() if row.startswith("| Acc |"))
+    accuracy = classes.collection["two_classes"]["accuracy"]
+    assert row.split(" | ")[1] == f"{accuracy.mean:.3f} ± {accuracy.sd:.3f}"
+    assert "the metrics above mean nothing here" in page
+    assert "### nonzero" not in page
 
 
 def test_a_selection_on_the_test_split_is_labelled(run, short, report):
