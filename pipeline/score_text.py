@@ -8,13 +8,13 @@ from pipeline.training_config import Selection
 #: How the epoch was selected, for a page and for the title of a table.
 SELECTION_NOTES: dict[Selection, tuple[str, str]] = {
     "valid": (
-        "The epoch was selected by the validation split's MAE; the test split was used once, "
+        "The epoch was selected by the validation split's error; the test split was used once, "
         "after.",
         "epochs selected on valid",
     ),
     "test_oracle": (
         "**Selected on the test split (test_oracle)**: of each seed the epoch with the smallest "
-        "test MAE was kept, as in the published code of MIRD and in one of the two records of "
+        "test error was kept, as in the published code of MIRD and in one of the two records of "
         "MInD's. Every test figure here is too good; compare it with papers that did so, and with "
         "nothing else.",
         "epochs selected on test, as in the authors' code: too good",

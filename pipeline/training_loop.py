@@ -242,7 +242,11 @@ class TrainingLoop:
             index=index,
             batch_size=self.config.batch_size,
         )
-        return float((prediction - self.dataset.labels[index].cpu()).abs().mean())
+        target = self.dataset.labels[index].cpu()
+        if getattr(self.model.config, "regression", None) == "logistic":
+            # log odds are no estimate of the label: their distance from it says nothing
+            return float(((prediction > 0) != (target > 0)).float().mean())
+        return float((prediction - target).abs().mean())
 
 
 class _Step(nn.Module):

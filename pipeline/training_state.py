@@ -36,7 +36,8 @@ class EpochRecord:
     learning_rate : float
         Of the first parameter group.
     valid_mae : float
-        Mean absolute error on the validation split after the epoch.
+        Mean absolute error on the validation split after the epoch; of a model of log odds, the
+        share of utterances of the wrong class.
     seconds : float
         Wall-clock time, validation included.
     test_mae : float or None

@@ -3,9 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import mean_absolute_error, zero_one_loss
 
 from pipeline.checkpoint import build_model
 from pipeline.errors import DataError, RunError
+from pipeline.evaluation import predict
 from pipeline.splits import Split
 from pipeline.training import train_seed
 from pipeline.training_config import TrainingConfig
@@ -97,6 +99,25 @@ def test_gradients_are_clipped_to_the_limit(dataset, split, masked_mean, short, 
 def test_the_hook_after_a_step_gets_detached_output(loop):
     loop._epoch(0, seed=0)
     assert loop.model.steps == [(0, False)] * 3
+
+
+def test_log_odds_err_where_their_sign_is_wrong(dataset, split, short):
+    labels = torch.where(dataset.labels > 0, 1.0, 0.0)
+    classes = replace(dataset, labels=labels)
+    for regression in ("logistic", "l1"):
+        settings = {"width": 8, "layers": 1, "heads": 2, "regression": regression}
+        model = build_model("mind", settings, dataset.dimensions)
+        loop = TrainingLoop(model=model, dataset=classes, split=split, config=short, device="cpu")
+        scores = predict(
+            model=model, normaliser=loop.normaliser, dataset=classes, index=loop.valid
+        ).numpy()
+        target = labels[loop.valid].numpy()
+        expected = (
+            zero_one_loss(target > 0, scores > 0)
+            if regression == "logistic"
+            else mean_absolute_error(target, scores)
+        )
+        assert loop._mean_error(loop.valid) == pytest.approx(expected)
 
 
 def test_an_epoch_reports_means_over_the_utterances(loop):
