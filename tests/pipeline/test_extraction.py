@@ -20,7 +20,6 @@ from pipeline.config import build_extractors
 from pipeline.extraction import ExtractionReport, _collect, extract_clip, run_extraction
 from pipeline.extraction_plan import ClipJob, plan_extraction
 from pipeline.ingest import ingest
-from pipeline.records import Transcript
 from pipeline.segments import SegmentConfig
 from pipeline.splits import SplitConfig
 from pipeline.store import FeatureStore
@@ -113,27 +112,6 @@ def run(plan, store, extractors, **more):
     )
 
 
-def test_streams_that_are_absent_are_not_asked_for(prepare, store):
-    found = prepare(
-        mute={"picture": "moving", "sound": None, "words": False},
-        radio={"words": False},
-        whole={"picture": "moving"},
-    )
-    plan = plan_extraction(**found, extractors=build_extractors(ALL), store=store)
-    asked = {Path(job.clip.path).stem: set(job.missing) for job in plan.jobs}
-    assert asked == {
-        "mute": {"openface"},
-        "radio": {"covarep"},
-        "whole": {"covarep", "openface", "bert"},
-    }
-    assert {clip_id: set(keys) for clip_id, keys in plan.keys.items()} == {
-        job.clip.id: set(job.missing) for job in plan.jobs
-    }
-    assert plan.stored == {"covarep": 0, "openface": 0, "bert": 0}
-    (job,) = (job for job in plan.jobs if job.words)
-    assert [word.text for word in job.words] == ["Very", "good."]
-
-
 def test_nothing_is_decoded_for_what_is_stored(prepare, store, videos):
     found = prepare(a={}, b={"seconds": 0.5})
     extractors = {"picky": Picky()}
@@ -146,48 +124,6 @@ def test_nothing_is_decoded_for_what_is_stored(prepare, store, videos):
     assert plan.jobs == ()
     assert plan.stored == {"picky": 2}
     assert all(key in store for keys in plan.keys.values() for key in keys.values())
-
-
-def test_other_settings_are_missing(prepare, store):
-    found = prepare(a={})
-    plans = [
-        plan_extraction(**found, extractors={"picky": Picky(PickyConfig(raises=r))}, store=store)
-        for r in ("", "x")
-    ]
-    keys = [plan.jobs[0].missing["picky"] for plan in plans]
-    assert keys[0].path != keys[1].path
-
-
-def test_other_words_are_missing_for_who_reads_them(prepare, store):
-    found = prepare(a={})
-    (transcript,) = found["transcripts"]
-    edited = Transcript(clip_id=transcript.clip_id, path="", digest="", words=transcript.words[:1])
-    extractors = build_extractors({"covarep": {}, "bert": {}})
-    before, after = (
-        plan_extraction(
-            clips=found["clips"], transcripts=[t], extractors=extractors, store=store
-        ).jobs[0].missing
-        for t in (transcript, edited)
-    )  # fmt: skip
-    assert before["covarep"] == after["covarep"]
-    assert before["bert"].path != after["bert"].path
-
-
-def test_where_the_times_of_words_are_from_changes_no_feature(prepare, store):
-    found = prepare(a={})
-    (transcript,) = found["transcripts"]
-    said = [replace(w, source="aligned", confidence=0.5) for w in transcript.words]
-    extractors = build_extractors({"bert": {}})
-    before, after = (
-        plan_extraction(
-            clips=found["clips"],
-            transcripts=[replace(transcript, words=words)],
-            extractors=extractors,
-            store=store,
-        ).jobs[0].missing
-        for words in (transcript.words, tuple(said))
-    )  # fmt: skip
-    assert before == after
 
 
 @pytest.mark.parametrize(
@@ -267,19 +203,6 @@ def test_a_process_that_dies_or_hangs_is_a_failure(prepare, store, function, arg
     assert (lost.extractor, lost.failure.code) == ("picky", code)
     assert lost.failure.step == "extract:picky"
     assert (kept.extractor, kept.failure) == ("steady", None)
-
-
-def test_shards_divide_the_jobs(prepare, store):
-    found = prepare(**{name: {"seconds": 0.2 + i / 10} for i, name in enumerate("abcde")})
-    plan = plan_extraction(**found, extractors={"picky": Picky()}, store=store)
-    for size in (1, 2, 3, 5, 9):
-        shards = plan.shards(size)
-        assert tuple(job for shard in shards for job in shard.jobs) == plan.jobs
-        assert all(0 < len(shard.jobs) <= size for shard in shards)
-        assert all(set(s.keys) == {job.clip.id for job in s.jobs} for s in shards)
-        assert all(shard.stored == plan.stored for shard in shards)
-    (empty,) = replace(plan, jobs=()).shards(2)
-    assert (empty.jobs, empty.keys) == ((), {})
 
 
 def test_reports_of_shards_add_up(prepare, store):
