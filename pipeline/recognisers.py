@@ -13,6 +13,25 @@ from pipeline.speech_finder import SPEECH_RATE
 from pipeline.word_config import WordConfig
 
 
+def require_recogniser(*, config: WordConfig) -> None:
+    """Load what :func:`recognise_words` needs, before any sound is decoded for it.
+
+    Parameters
+    ----------
+    config : WordConfig
+        By whom; not ``none``.
+
+    Raises
+    ------
+    MissingModelError
+        With code ``no_transcript``, if Whisper's weights are not there.
+    ConfigError
+        If the model does not know the language.
+    """
+    if config.asr == "whisper":
+        _recogniser(config)
+
+
 def recognise_words(*, config: WordConfig, signal: Samples, spans: Sequence[Span]) -> Recognition:
     """Write down what is said.
 
@@ -39,19 +58,23 @@ def recognise_words(*, config: WordConfig, signal: Samples, spans: Sequence[Span
     """
     if config.asr == "pocketsphinx":
         return recognise_with_sphinx(signal=signal, sample_rate=SPEECH_RATE, spans=spans)
+    return recognise_speech(
+        recogniser=_recogniser(config),
+        signal=signal,
+        sample_rate=SPEECH_RATE,
+        spans=spans,
+        language=config.language,
+    )
+
+
+def _recogniser(config: WordConfig) -> WhisperRecogniser:
     recogniser = _whisper(config.whisper_model, config.allow_download)
     if config.language not in (None, *recogniser.languages):
         raise ConfigError(
             f"words: language {config.language!r} is none that {config.whisper_model} knows "
             f"({', '.join(recogniser.languages)})"
         )
-    return recognise_speech(
-        recogniser=recogniser,
-        signal=signal,
-        sample_rate=SPEECH_RATE,
-        spans=spans,
-        language=config.language,
-    )
+    return recogniser
 
 
 @functools.lru_cache(maxsize=1)

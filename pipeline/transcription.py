@@ -1,6 +1,5 @@
 """The words of a clip: read from a file beside it, found in its sound, or recognised there."""
 
-from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +12,7 @@ from pipeline.errors import SourceError, StoreError
 from pipeline.fingerprint import file_digest, settings_digest
 from pipeline.manifest import read_manifest, write_manifest
 from pipeline.passages import speaker_changes
-from pipeline.recognisers import recognise_words
+from pipeline.recognisers import recognise_words, require_recogniser
 from pipeline.records import Clip, Repair, Transcript
 from pipeline.speech_finder import SPEECH_RATE, SpeechFinder
 from pipeline.transcripts import load_transcript, place_words, words_of
@@ -42,6 +41,7 @@ class Transcriber:
         self._config = config
         self._folder = workspace.words
         self._speech = speech
+        self._digests: dict[Path, str] = {}
 
     def transcribe(self, clip: Clip, path: Path | None) -> Transcript:
         """Read or recognise what is said in a clip.
@@ -65,16 +65,29 @@ class Transcriber:
         ExtractorError
             If the sound cannot be decoded or the recogniser's weights are not there.
         """
-        digest = clip.id if path is None else _digest(path)
+        digest = clip.id if path is None else self._digest(path)
         description = self._description(recognised=path is None)
         made = settings_digest([clip.id, _kind(clip, path), digest, description])
         kept = self._folder / f"{made[:32]}.jsonl"
-        # What cannot be read of earlier runs is made again.
-        with suppress(StoreError, IndexError):
-            return _moved(read_manifest(kept, Transcript)[0], str(path or clip.path))
-        transcript = self._recognise(clip) if path is None else self._read(clip, path, digest)
-        write_manifest(kept, [transcript])
-        return transcript
+        transcript = _kept(kept)
+        if transcript is None:
+            transcript = self._recognise(clip) if path is None else self._read(clip, path, digest)
+            write_manifest(kept, [transcript])
+        if not transcript.words:
+            raise SourceError(
+                f"{clip.path}: has no transcript, and {self._config.asr} hears no words in it",
+                code="no_words",
+            )
+        return _moved(transcript, str(path or clip.path))
+
+    def _digest(self, path: Path) -> str:
+        """Digest a transcript, which may be that of many clips."""
+        if path not in self._digests:
+            try:
+                self._digests[path] = file_digest(path)
+            except OSError as error:
+                raise SourceError(f"{path}: cannot be read ({error})", code="unreadable") from error
+        return self._digests[path]
 
     def _description(self, *, recognised: bool) -> dict[str, object]:
         """Everything besides the files that decides the words."""
@@ -120,22 +133,19 @@ class Transcriber:
                 "used all the same",
                 code="no_transcript",
             )
-        signal = Media(path=Path(clip.path)).audio(sample_rate=SPEECH_RATE)
         try:
-            recognised = recognise_words(
-                config=self._config, signal=signal, spans=self._speech.spans(clip)
-            )
+            require_recogniser(config=self._config)
         except MissingModelError as error:
             raise MissingModelError(
                 f"{clip.path}: has no transcript, and {error}. Its sound and pictures are used "
                 "all the same",
                 code=error.code,
             ) from error
-        if not recognised.words:
-            raise SourceError(
-                f"{clip.path}: has no transcript, and {self._config.asr} hears no words in it",
-                code="no_words",
-            )
+        recognised = recognise_words(
+            config=self._config,
+            signal=Media(path=Path(clip.path)).audio(sample_rate=SPEECH_RATE),
+            spans=self._speech.spans(clip),
+        )
         return Transcript(
             clip_id=clip.id,
             path=clip.path,
@@ -147,6 +157,14 @@ class Transcriber:
             ),
             language=recognised.language,
         )
+
+
+def _kept(path: Path) -> Transcript | None:
+    """Read what was made in an earlier run; what cannot be read is made again."""
+    try:
+        return next(iter(read_manifest(path, Transcript)), None)
+    except StoreError:
+        return None
 
 
 def _kind(clip: Clip, path: Path | None) -> str:
@@ -165,10 +183,3 @@ def _moved(transcript: Transcript, path: str) -> Transcript:
         for repair in transcript.repairs
     )
     return replace(transcript, path=path, repairs=repairs)
-
-
-def _digest(path: Path) -> str:
-    try:
-        return file_digest(path)
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error})", code="unreadable") from error

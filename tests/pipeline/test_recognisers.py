@@ -5,7 +5,7 @@ import pytest
 from extractors.errors import MissingModelError
 from extractors.media import Media
 from pipeline.errors import ConfigError
-from pipeline.recognisers import recognise_words
+from pipeline.recognisers import recognise_words, require_recogniser
 from pipeline.word_config import WordConfig
 from tests.extractors.tiny_whisper import TONE, make_model, make_tokenizer, save, save_taught, tones
 
@@ -17,12 +17,12 @@ def signal():
     return Media(path=SAMPLES / "sample_01.mp4").audio(sample_rate=16000)
 
 
-def test_whisper_without_weights_names_the_ways_out(signal, tmp_path):
+def test_whisper_without_weights_names_the_ways_out(tmp_path):
     config = WordConfig(whisper_model=str(tmp_path / "none"))
     with pytest.raises(
         MissingModelError, match=r"transcript.*Whisper.*--asr pocketsphinx"
     ) as caught:
-        recognise_words(config=config, signal=signal, spans=[(0.4, 3.6)])
+        require_recogniser(config=config)
     assert caught.value.code == "no_transcript"
 
 
@@ -36,12 +36,12 @@ def test_pocketsphinx_needs_none_and_says_that_it_is_poor(signal):
     assert "poor_transcript" in [doubt.code for doubt in found.doubts]
 
 
-def test_a_language_that_whisper_does_not_know(signal, tmp_path):
+def test_a_language_that_whisper_does_not_know(tmp_path):
     tokenizer = make_tokenizer()
     save(tmp_path, model=make_model(tokenizer), tokenizer=tokenizer)
     config = WordConfig(whisper_model=str(tmp_path), language="eo")
     with pytest.raises(ConfigError, match=r"'eo' is none that .* knows \(de, en, zh\)"):
-        recognise_words(config=config, signal=signal, spans=[(0.4, 3.6)])
+        require_recogniser(config=config)
 
 
 @pytest.mark.slow
