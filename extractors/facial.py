@@ -328,7 +328,7 @@ def _by_landmarker(*, media: Media, config: FacialConfig, model: Path) -> Iterat
 def _envelope(media: Media) -> Float64Array | None:
     if not media.info.has_audio:
         return None
-    return sound_envelope(signal=media.audio(sample_rate=SOUND_RATE), sample_rate=SOUND_RATE)
+    return sound_envelope(pieces=media.audio_pieces(SOUND_RATE), sample_rate=SOUND_RATE)
 
 
 def _every_face(*, found: ClipFaces, times: TimeArray, columns: ColumnSet) -> FeatureSequence:

@@ -122,6 +122,26 @@ class Media:
         MediaError
             If nothing of it can be decoded.
         """
+        return np.concatenate([np.zeros(0, np.float32), *self.audio_pieces(sample_rate)])
+
+    def audio_pieces(self, sample_rate: int) -> Iterator[FloatArray]:
+        """Decode the same as :meth:`audio` piece by piece, for long clips.
+
+        Parameters
+        ----------
+        sample_rate : int
+            Wanted sampling rate in Hz, > 0.
+
+        Yields
+        ------
+        ndarray of float32, shape (n,)
+            The next samples; n differs and can be 0.
+
+        Raises
+        ------
+        ExtractorError
+            As :meth:`audio`.
+        """
         with _opened(self.path) as container:
             if not container.streams.audio:
                 raise MissingStreamError(f"{self.path}: has no sound stream", code="no_audio")
@@ -132,7 +152,7 @@ class Media:
                 rate=native_rate,
                 origin=_origin(container),
             )
-            return _resampled(pieces=pieces, native_rate=native_rate, wanted_rate=sample_rate)
+            yield from _resampled(pieces=pieces, native_rate=native_rate, wanted_rate=sample_rate)
 
     def frames(self) -> Iterator[VideoFrame]:
         """Decode the pictures of the first video stream one by one, upright, in time order.
@@ -352,20 +372,22 @@ def _laid_out(*, frames: Iterator[Any], rate: int, origin: Seconds) -> Iterator[
             written += len(samples)
 
 
-def _resampled(*, pieces: Iterator[FloatArray], native_rate: int, wanted_rate: int) -> FloatArray:
+def _resampled(
+    *, pieces: Iterator[FloatArray], native_rate: int, wanted_rate: int
+) -> Iterator[FloatArray]:
     """Change the sampling rate as sound is decoded, as librosa does for a whole sound."""
     if native_rate == wanted_rate:
-        return np.concatenate([np.zeros(0, np.float32), *pieces])
+        yield from pieces
+        return
     import soxr
 
     stream = soxr.ResampleStream(native_rate, wanted_rate, 1, dtype="float32", quality="HQ")
-    done = [np.zeros(0, np.float32)]
-    count = 0
+    count = done = 0
     for piece in pieces:
-        count += len(piece)
-        done.append(stream.resample_chunk(piece))
+        resampled = stream.resample_chunk(piece)
+        count, done = count + len(piece), done + len(resampled)
+        yield resampled
     if count:
-        done.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
-    joined = np.concatenate(done)
-    length = math.ceil(count * wanted_rate / native_rate)
-    return np.pad(joined[:length], (0, max(0, length - len(joined))))
+        left = max(0, math.ceil(count * wanted_rate / native_rate) - done)
+        end = stream.resample_chunk(np.zeros(0, np.float32), last=True)[:left]
+        yield np.pad(end, (0, left - len(end)))

@@ -1,5 +1,7 @@
 """How loud the sound is that an opening mouth makes louder."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import scipy.signal
 
@@ -20,13 +22,13 @@ LOUD_QUANTILE = 0.95
 PARTS = 8
 
 
-def sound_envelope(*, signal: Samples, sample_rate: int) -> Float64Array:
+def sound_envelope(*, pieces: Iterable[Samples], sample_rate: int) -> Float64Array:
     """Measure the loudness between 800 and 2500 Hz.
 
     Parameters
     ----------
-    signal : ndarray of float, shape (N,)
-        Sound from the clip's start.
+    pieces : iterable of ndarray of float, shape (n,)
+        Sound from the clip's start, N samples in pieces of any length; a minute of it is kept.
     sample_rate : int
         In Hz, above 5000.
 
@@ -45,7 +47,7 @@ def sound_envelope(*, signal: Samples, sample_rate: int) -> Float64Array:
         raise ValueError(
             f"sampling rate {sample_rate} Hz does not reach {HIGH:.0f} Hz; resample to 16000 Hz"
         )
-    parts = _band_energy(signal=signal, sample_rate=sample_rate)
+    parts = _band_energy(pieces=pieces, sample_rate=sample_rate)
     window = scipy.signal.windows.hann(2 * PARTS)
     padded = np.concatenate([np.zeros(PARTS), parts, np.zeros(PARTS)])
     energy = np.convolve(padded, window, "valid")[::PARTS] / window.sum()
@@ -54,16 +56,32 @@ def sound_envelope(*, signal: Samples, sample_rate: int) -> Float64Array:
     return loudness / loud if loud > 0.0 else np.zeros_like(loudness)
 
 
-def _band_energy(*, signal: Samples, sample_rate: int) -> Float64Array:
+def _band_energy(*, pieces: Iterable[Samples], sample_rate: int) -> Float64Array:
     """Sum the squares of the band-passed sound over every part, a minute at a time."""
     band = scipy.signal.butter(2, (LOW, HIGH), "bandpass", fs=sample_rate, output="sos")
     state = np.zeros((len(band), 2))
     per_second = ENVELOPE_RATE * PARTS
-    bounds = np.arange(len(signal) * per_second // sample_rate + 1) * sample_rate // per_second
-    energy = np.zeros(len(bounds) - 1)
-    block = 60 * per_second
-    for first in range(0, len(energy), block):
-        edges = bounds[first : first + block + 1]
-        passed, state = scipy.signal.sosfilt(band, signal[edges[0] : edges[-1]], zi=state)
-        energy[first : first + block] = np.add.reduceat(passed**2, edges[:-1] - edges[0])
-    return energy
+    energy = [np.zeros(0)]
+    for minute in _blocks(pieces, size=60 * sample_rate):
+        parts = len(minute) * per_second // sample_rate
+        edges = np.arange(parts + 1) * sample_rate // per_second
+        if parts:
+            passed, state = scipy.signal.sosfilt(band, minute[: edges[-1]], zi=state)
+            energy.append(np.add.reduceat(passed**2, edges[:-1]))
+    return np.concatenate(energy)
+
+
+def _blocks(pieces: Iterable[Samples], *, size: int) -> Iterator[Samples]:
+    """Cut a signal into blocks of one size, of which the last can be shorter."""
+    waiting: list[Samples] = []
+    length = 0
+    for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
+        if length >= size:
+            joined = np.concatenate(waiting)
+            whole = length // size * size
+            yield from np.split(joined[:whole], whole // size)
+            waiting, length = [joined[whole:]], length - whole
+    if waiting:
+        yield np.concatenate(waiting)

@@ -103,7 +103,7 @@ def draw_faces(*, media: Media, overlays: Iterable[FaceOverlay], path: Path) -> 
     MediaError
         If the clip cannot be read.
     """
-    sound = media.audio(sample_rate=SAMPLE_RATE) if media.info.has_audio else None
+    sound = media.audio_pieces(SAMPLE_RATE) if media.info.has_audio else None
     drawn = ((overlay.time, picture_with_faces(overlay)) for overlay in overlays)
     with _whole_file(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         _write(container, drawn=drawn, sound=sound, fps=media.info.fps or 1.0, name=media.path)
@@ -293,7 +293,7 @@ def _write(
     container: Any,
     *,
     drawn: Iterator[tuple[Seconds, ImageArray]],
-    sound: FloatArray | None,
+    sound: Iterator[FloatArray] | None,
     fps: float,
     name: Path,
 ) -> None:
@@ -330,17 +330,21 @@ def _from(
 
 
 def _encode_sound(
-    container: Any, stream: Any, *, sound: FloatArray, start: int, until: Seconds
+    container: Any, stream: Any, *, sound: Iterator[FloatArray], start: int, until: Seconds
 ) -> int:
-    """Encode samples up to a time; return how many have been encoded."""
-    end = min(len(sound), int(min(until * SAMPLE_RATE, len(sound))))
-    for first in range(start, end, SAMPLE_RATE):
-        part = np.ascontiguousarray(sound[None, first : min(end, first + SAMPLE_RATE)])
-        frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = SAMPLE_RATE, first
-        frame.time_base = Fraction(1, SAMPLE_RATE)
-        container.mux(stream.encode(frame))
-    return max(start, end)
+    """Encode pieces of sound up to a time; return how many samples have been encoded."""
+    while start < until * SAMPLE_RATE:
+        piece = next(sound, None)
+        if piece is None:
+            break
+        for first in range(0, len(piece), SAMPLE_RATE):
+            part = np.ascontiguousarray(piece[None, first : first + SAMPLE_RATE])
+            frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = SAMPLE_RATE, start + first
+            frame.time_base = Fraction(1, SAMPLE_RATE)
+            container.mux(stream.encode(frame))
+        start += len(piece)
+    return start
 
 
 @contextmanager

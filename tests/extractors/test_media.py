@@ -219,6 +219,14 @@ def test_resampling_keeps_length_and_tone(make_clip, rate):
     np.testing.assert_allclose(got[1000:-1000], tone(1)[1000:-1000], atol=0.01)
 
 
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_pieces_of_sound_are_short_and_together_the_sound(make_clip, rate):
+    path = make_clip(path="a.wav", picture=None, sound=tone(5, rate), sample_rate=rate)
+    pieces = list(Media(path=path).audio_pieces(16000))
+    assert max(map(len, pieces)) < 8000
+    np.testing.assert_allclose(np.concatenate(pieces)[1000:-1000], tone(5)[1000:-1000], atol=0.01)
+
+
 def test_late_sound_is_preceded_by_silence(make_clip):
     path = make_clip(path="a.mkv", sound=tone(1), sound_start=0.3, seconds=1)
     got = Media(path=path).audio(sample_rate=16000)

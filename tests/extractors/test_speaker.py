@@ -311,9 +311,7 @@ def test_two_people_side_by_side_one_of_whom_is_heard(left, right):
     faces, on_the_left = rows_of(side_by_side(*paths, seconds=6.0))
     assert set(on_the_left.tolist()) == {True, False}
     for path, heard in zip(paths, (on_the_left, ~on_the_left), strict=True):
-        envelope = sound_envelope(
-            signal=Media(path=path).audio(sample_rate=16000), sample_rate=16000
-        )
+        envelope = sound_envelope(pieces=Media(path=path).audio_pieces(16000), sample_rate=16000)
         choice = choose_speakers(faces=faces, envelope=envelope)
         np.testing.assert_array_equal(choice.chosen, heard)
     muted = choose_speakers(faces=faces, envelope=None)
