@@ -10,6 +10,9 @@ from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter
 from scipy.stats import pearsonr
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
+from torchmetrics.functional import mean_absolute_error as mean_absolute_error_of_torch
+from torchmetrics.functional import pearson_corrcoef
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 
 from pipeline.errors import DataError
 from pipeline.metrics import METRIC_NAMES, SentimentMetrics, sentiment_metrics
@@ -47,6 +50,23 @@ def test_equals_scikit_learn(pair):
         assert found.f1_swapped_non0 == pytest.approx(
             f1_score(p[some] > 0, y[some] > 0, average="weighted", zero_division=0)
         )
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs)
+def test_equals_torchmetrics(pair):
+    p, y = (torch.from_numpy(values) for values in pair)
+    found = sentiment_metrics(prediction=p, target=y)
+    assert found.mae == pytest.approx(float(mean_absolute_error_of_torch(p, y)))
+    if len(y) > 1 and float(p.std()) > 0 and float(y.std()) > 0:
+        assert found.correlation == pytest.approx(float(pearson_corrcoef(p, y)), abs=1e-9)
+    has0 = (p >= 0).long(), (y >= 0).long()
+    assert found.accuracy_2_has0 == pytest.approx(
+        float(multiclass_accuracy(*has0, num_classes=2, average="micro"))
+    )
+    assert found.f1_has0 == pytest.approx(
+        float(multiclass_f1_score(*has0, num_classes=2, average="weighted")), abs=1e-6
+    )
 
 
 @settings(max_examples=60, deadline=None)
