@@ -84,6 +84,9 @@ def require_space_for(
     WorkspaceError
         As :func:`require_space`.
     """
+    if _local(store.root) is None:
+        # to list a bucket takes long, and says nothing of room
+        return
     require_space(
         store.root,
         needed=missing_bytes(plan, clips=clips, store=store),
@@ -130,10 +133,10 @@ def require_space(folder: Path | str, *, needed: int, reserve: int, purpose: str
     WorkspaceError
         With code ``disk_full``; the message says what is needed and what is free.
     """
-    files, place = url_to_fs(str(folder))
-    if needed == 0 or not isinstance(files, LocalFileSystem):
+    place = _local(folder)
+    if needed == 0 or place is None:
         return
-    there = next(path for path in (Path(place), *Path(place).parents) if path.exists())
+    there = next(path for path in (place, *place.parents) if path.exists())
     free = shutil.disk_usage(there).free
     if free < needed + reserve:
         raise WorkspaceError(
@@ -142,3 +145,8 @@ def require_space(folder: Path | str, *, needed: int, reserve: int, purpose: str
             "free some, name a place with more, or see `winnow store gc`",
             code="disk_full",
         )
+
+
+def _local(folder: Path | str) -> Path | None:
+    files, place = url_to_fs(str(folder))
+    return Path(place) if isinstance(files, LocalFileSystem) else None

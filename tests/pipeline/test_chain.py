@@ -1,4 +1,5 @@
 import csv
+import fcntl
 import json
 import shutil
 from dataclasses import replace
@@ -174,6 +175,15 @@ def test_from_videos_to_predictions(project, videos, make_clip):
     assert run.timings["extract"] == 1.0
     assert (project.workspace.runs / run.id / "report.md").exists()
     assert project.train().id == run.id
+
+    # another process that trains the run keeps out who would train it too, and nobody else
+    hasty = replace(project, config=project.config.model_copy(update={"wait_seconds": 0.0}))
+    with project.workspace.run_lock(run.id).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(WorkspaceError, match=f"runs/{run.id}: another process is at work"):
+            hasty.train()
+        assert len(hasty.pack()[0]) == 13
+    assert hasty.train().id == run.id
 
     scores = project.evaluate()
     assert set(scores) == {"seed 0", "ensemble"}

@@ -14,6 +14,7 @@ from pipeline.disk_space import (
     is_disk_full,
     missing_bytes,
     require_space,
+    require_space_for,
     stored_bytes,
 )
 from pipeline.errors import WorkspaceError
@@ -112,6 +113,16 @@ def test_room_is_asked_of_the_disk(tmp_path):
     require_space(folder, needed=0, reserve=free * 2, purpose="nothing")
     require_space("memory://store", needed=free * 2, reserve=0, purpose="extraction")
     assert not folder.parent.exists()
+
+
+def test_a_bucket_is_not_listed(tmp_path, monkeypatch):
+    clips, plan = make_plan(FeatureStore(tmp_path / "store"), {"a": 1.0}, stored="")
+    remote = FeatureStore("memory://bucket")
+    monkeypatch.setattr(remote, "files", pytest.fail)
+    require_space_for(plan, clips=clips, store=remote, reserve=10**18)
+    local = FeatureStore(tmp_path / "store")
+    with pytest.raises(WorkspaceError, match=r"extraction from 1 clips needs about 0\.1 MB"):
+        require_space_for(plan, clips=clips, store=local, reserve=10**18)
 
 
 def may_mount():
