@@ -138,9 +138,8 @@ class ClipAligner:
 
     @cached_property
     def _is_alignable(self) -> bool:
-        language = self._config.language
-        if self._config.alignment == "pocketsphinx" and language is not None:
-            return language.partition("-")[0] == "en"
+        if self._config.alignment == "pocketsphinx" and self._config.spoken is not None:
+            return self._config.spoken == "en"
         if self._config.alignment == "pocketsphinx":
             return is_alignable(tokens=self._text)
         return self._config.alignment == "ctc"

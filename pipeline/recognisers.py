@@ -63,13 +63,13 @@ def recognise_words(*, config: WordConfig, signal: Samples, spans: Sequence[Span
         signal=signal,
         sample_rate=SPEECH_RATE,
         spans=spans,
-        language=config.language,
+        language=config.spoken,
     )
 
 
 def _recogniser(config: WordConfig) -> WhisperRecogniser:
     recogniser = _whisper(config.whisper_model, config.allow_download)
-    if config.language not in (None, *recogniser.languages):
+    if config.spoken not in (None, *recogniser.languages):
         raise ConfigError(
             f"words: language {config.language!r} is none that {config.whisper_model} knows "
             f"({', '.join(recogniser.languages)})"

@@ -1,10 +1,12 @@
 """Where words come from and how they get their times."""
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from pipeline.errors import ConfigError
 
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 AlignmentMethod = Literal["pocketsphinx", "ctc", "none"]
 RecognitionMethod = Literal["whisper", "pocketsphinx", "none"]
 
@@ -29,13 +31,14 @@ class WordConfig:
     allow_download : bool
         Whether a model that is not on disk may be fetched.
     language : str or None
-        Code of the language that is spoken, such as ``en``. Without it Whisper detects it, and a
-        transcript is taken for English if most of its words are in an English dictionary.
+        Code of the language that is spoken, such as ``en`` or ``pt-BR``. Without it Whisper detects
+        it, and a transcript is taken for English if most of its words are in an English
+        dictionary.
 
     Raises
     ------
     ConfigError
-        If a choice is unknown, or ``ctc`` is chosen without a model.
+        If a choice is unknown, the language is no code, or ``ctc`` is chosen without a model.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -56,5 +59,14 @@ class WordConfig:
                 raise ConfigError(
                     f"words: {name} must be one of {', '.join(choices)}, is {getattr(self, name)!r}"
                 )
+        if self.language is not None and not _LANGUAGE.fullmatch(self.language):
+            raise ConfigError(
+                f"words: language must be a code such as en or pt-BR, is {self.language!r}"
+            )
         if self.alignment == "ctc" and self.ctc_model is None:
             raise ConfigError("words: alignment ctc needs ctc_model, a folder or name on disk")
+
+    @property
+    def spoken(self) -> str | None:
+        """The language without its country, such as ``pt``."""
+        return None if self.language is None else self.language.partition("-")[0]

@@ -39,6 +39,7 @@ def test_pocketsphinx_needs_none_and_says_that_it_is_poor(signal):
 def test_a_language_that_whisper_does_not_know(tmp_path):
     tokenizer = make_tokenizer()
     save(tmp_path, model=make_model(tokenizer), tokenizer=tokenizer)
+    require_recogniser(config=WordConfig(whisper_model=str(tmp_path), language="en-GB"))
     config = WordConfig(whisper_model=str(tmp_path), language="eo")
     with pytest.raises(ConfigError, match=r"'eo' is none that .* knows \(de, en, zh\)"):
         require_recogniser(config=config)
