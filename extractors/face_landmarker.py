@@ -15,6 +15,10 @@ from extractors.sequence import FloatArray, Seconds
 
 MILLISECONDS = 1000
 BLACK = (128, 128, 3)
+REMEDY = (
+    "get face_landmarker.task from mediapipe's model zoo and name its path, or leave it out: the "
+    "face mesh needs no file"
+)
 
 
 class Landmarked(NamedTuple):
@@ -113,7 +117,8 @@ class FaceLandmarker:
             return vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             raise MissingModelError(
-                f"{self._model} is not mediapipe's face_landmarker.task with blendshapes: {error}",
+                f"{self._model} is not mediapipe's face_landmarker.task with blendshapes "
+                f"({str(error).rstrip('.')}); {REMEDY}",
                 code="unusable_model",
             ) from error
 
@@ -150,10 +155,7 @@ def model_digest(model: Path) -> str:
 
 def _require(model: Path) -> None:
     if not model.is_file():
-        raise MissingModelError(
-            f"there is no face landmarker model at {model}; get face_landmarker.task from "
-            "mediapipe's model zoo and name its path, or leave it out: the face mesh needs no file"
-        )
+        raise MissingModelError(f"there is no face landmarker model at {model}; {REMEDY}")
 
 
 def landmarked(*, result: Any) -> Landmarked | None:

@@ -44,7 +44,7 @@ def test_another_file_is_refused_by_name(tmp_path, kind, capfd):
     else:
         bundle(path, face_detector="x", face_landmarks_detector="x", face_blendshapes="x")
     with pytest.raises(
-        MissingModelError, match=r"face_landmarker\.task is not mediapipe's"
+        MissingModelError, match=r"face_landmarker\.task is not mediapipe's .*model zoo"
     ) as caught:
         FaceLandmarker(model=path).__enter__()
     assert caught.value.code == "unusable_model"
