@@ -1,7 +1,7 @@
 """From folders, files and addresses to clips, transcripts, utterances and a split."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -115,8 +115,10 @@ def ingest(
     )
     clips = list({clip.id: clip for _, clip in seen}.values())
     speech = SpeechFinder(workspace)
-    transcriber = Transcriber(config=words or WordConfig(), workspace=workspace, speech=speech)
-    transcripts = _find_transcripts(seen, transcriber, log, on_file)
+    chosen = words or WordConfig()
+    transcriber = Transcriber(config=chosen, workspace=workspace, speech=speech)
+    files = find_transcripts((path for path, _ in seen), language=chosen.spoken)
+    transcripts = _find_transcripts(seen, files, transcriber, log, on_file)
     labels = find_labels(folders=found.folders, seen=seen, log=log)
     cutter = Cutter(config=segments, speech=speech, log=log)
     made = make_segments(clips=clips, transcripts=transcripts, labels=labels, cut=cutter)
@@ -223,11 +225,11 @@ def _probe(path: Path, status: os.stat_result) -> Clip:
 
 def _find_transcripts(
     seen: Sequence[tuple[Path, Clip]],
+    files: Mapping[Path, Path],
     transcriber: Transcriber,
     log: FailureLog,
     on_file: Callable[[str], None],
 ) -> dict[str, Transcript]:
-    files = find_transcripts(path for path, _ in seen)
     # A transcript may lie beside any path of the same content; the first's counts most.
     chosen: dict[str, Clip] = {}
     for path, clip in seen:

@@ -56,19 +56,21 @@ class LoadedTranscript:
     repairs: tuple[Repair, ...]
 
 
-def find_transcripts(media: Iterable[Path]) -> dict[Path, Path]:
+def find_transcripts(media: Iterable[Path], *, language: str | None = None) -> dict[Path, Path]:
     """Find the transcripts beside clips: same name, other suffix.
 
-    The code of a language may stand between name and suffix, as in ``talk.en.vtt``, if there are
-    such files of one language only; one without a code is better. A ``.json`` file counts if it
-    looks like a transcript. A ``.csd`` file that is called after words, such as
-    ``CMU_MOSI_TimestampedWords.csd``, holds those of all clips in its folder that are called like
-    one of its videos.
+    The code of a language may stand between name and suffix, as in ``talk.en.vtt``, if it is the
+    spoken one or there are such files of one language only; one without a code is better. A
+    ``.json`` file counts if it looks like a transcript. A ``.csd`` file that is called after words,
+    such as ``CMU_MOSI_TimestampedWords.csd``, holds those of all clips in its folder that are
+    called like one of its videos.
 
     Parameters
     ----------
     media : iterable of Path
         The clips; every folder is listed once.
+    language : str, optional
+        Code of the language that is spoken, without a country.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def find_transcripts(media: Iterable[Path]) -> dict[Path, Path]:
     for path in clips:
         stems.setdefault(path.parent, set()).add(path.stem)
     listed = {folder: _list_folder(folder) for folder in stems}
-    named = {folder: _names_by_clip(listed[folder], stems[folder]) for folder in stems}
+    named = {folder: _names_by_clip(listed[folder], stems[folder], language) for folder in stems}
     found = {}
     for path in clips:
         names = [path.stem, *named[path.parent].get(path.stem, ())]
@@ -206,15 +208,19 @@ def _list_folder(folder: Path) -> dict[str, list[Path]]:
     return listed
 
 
-def _names_by_clip(names: Iterable[str], clips: Container[str]) -> dict[str, list[str]]:
+def _names_by_clip(
+    names: Iterable[str], clips: Container[str], spoken: str | None
+) -> dict[str, list[str]]:
     """Find names that are a clip's and the code of a language, and no other clip's."""
     found: dict[str, list[str]] = {}
     languages: dict[str, set[str]] = {}
     for name in sorted(names):
         clip, _, code = name.rpartition(".")
-        if clip and name not in clips and _LANGUAGE.fullmatch(code):
+        language = code.partition("-")[0]
+        is_code = clip != "" and name not in clips and _LANGUAGE.fullmatch(code) is not None
+        if is_code and spoken in (None, language):
             found.setdefault(clip, []).append(name)
-            languages.setdefault(clip, set()).add(code.partition("-")[0])
+            languages.setdefault(clip, set()).add(language)
     # Of several languages nobody knows which one is spoken.
     return {clip: found[clip] for clip in found if len(languages[clip]) == 1}
 

@@ -188,16 +188,17 @@ def test_the_same_bytes_twice(folder, run, add):
     assert [segment.label for segment in report.segments] == [2.0]
 
 
-def test_the_transcript_beside_a_copy(folder, run, add):
+def test_the_transcript_beside_a_copy_in_the_language_that_is_spoken(folder, run, add):
     first = add("a.wav", srt=None)
     shutil.copy(first, folder / "b.wav")
-    (folder / "b.srt").write_text(SRT)
-    report = run()
+    (folder / "b.en.srt").write_text(SRT)
+    (folder / "b.de.srt").write_text(SRT.replace("Very good.", "Sehr gut."))
+    assert run().transcripts == ()
+    report = run(words=WordConfig(alignment="none", asr="none", language="de-AT"))
     assert [clip.path for clip in report.clips] == [str(first)]
-    assert [transcript.path for transcript in report.transcripts] == [str(folder / "b.srt")]
-    assert codes(report) == [("b.wav", "ingest", "duplicate")]
-    (folder / "a.srt").write_text(SRT.replace("Very", "Most"))
-    assert [segment.text for segment in run().segments] == ["Most good."]
+    assert [segment.text for segment in report.segments] == ["Sehr gut."]
+    (folder / "a.srt").write_text(SRT)
+    assert [segment.text for segment in run().segments] == ["Very good."]
 
 
 NAMES = [
@@ -324,15 +325,6 @@ def test_an_edited_transcript_is_read_again(run, add):
     (second,) = run().transcripts
     assert (first.words[1].text, second.words[1].text) == ("good.", "bad.")
     assert first.digest != second.digest
-
-
-def test_an_unchanged_transcript_is_not_spread_again(run, add, workspace):
-    path = add("a.wav", srt=None)
-    path.with_suffix(".txt").write_text("some words")
-    first = run().transcripts
-    speech = workspace.speech.read_text()
-    assert run().transcripts == first
-    assert workspace.speech.read_text() == speech
 
 
 def test_a_removed_clip_leaves_the_manifests(run, add, workspace):

@@ -219,6 +219,9 @@ def test_the_language_in_a_transcript_s_name(tmp_path):
         path.unlink()
     # nobody knows which of two languages is spoken
     assert find_transcripts([clip]) == {}
+    assert find_transcripts([clip], language="en") == {clip: english}
+    assert find_transcripts([clip], language="nl") == {clip: said}
+    assert find_transcripts([clip], language="fr") == {}
     (plain,) = touched(tmp_path, "talk.txt")
     assert find_transcripts([clip, other])[clip] == plain
 
