@@ -25,6 +25,7 @@ from pipeline.cli_options import (
 )
 from pipeline.cli_quarantine import quarantine_app
 from pipeline.cli_store import store_app
+from pipeline.disk_space import is_disk_full
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.extraction import ExtractionReport
 from pipeline.face_overlays import face_overlays
@@ -233,9 +234,18 @@ def main() -> None:
     except (PipelineError, ExtractorError, ModelError, OSError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]{error.__class__.__name__}[/]:", end=" ")
         Console(stderr=True, soft_wrap=True, emoji=False).print(
-            str(error), markup=False, highlight=False
+            _message(error), markup=False, highlight=False
         )
         sys.exit(2)
+
+
+def _message(error: Exception) -> str:
+    if is_disk_full(error):
+        return (
+            f"{error}: a disk is full. Nothing that was written before is lost; free some space "
+            "and run the same command again"
+        )
+    return str(error)
 
 
 def _extract(project: Project) -> ExtractionReport:

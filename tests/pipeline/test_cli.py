@@ -1,4 +1,5 @@
 import csv
+import errno
 import os
 import re
 import shutil
@@ -12,13 +13,14 @@ import numpy as np
 import pytest
 from skimage import data
 
+import pipeline.cli
 from extractors.errors import MissingStreamError
 from extractors.media import Media
 from extractors.sequence import FeatureSequence
 from pipeline.chain import Project
-from pipeline.cli import app, console
+from pipeline.cli import app, console, main
 from pipeline.config import load_config
-from pipeline.errors import ConfigError, RunError, SourceError
+from pipeline.errors import ConfigError, RunError, SourceError, WorkspaceError
 from pipeline.formats.mmsa_writing import write_mmsa
 from pipeline.formats.utterance import Utterance
 from pipeline.records import Failure
@@ -141,6 +143,28 @@ def test_quarantine_is_listed_and_cleared(winnow, workspace, videos):
     assert "1 in quarantine" in winnow("quarantine", "list")
     assert "1 will be tried again" in winnow("quarantine", "clear")
     assert "0 in quarantine" in winnow("quarantine", "list")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "OSError: .*a disk is full.*run the same",
+        ),
+        (OSError(errno.EIO, "Input/output error"), r"OSError: \[Errno 5\] Input/output error$"),
+        (WorkspaceError("[/b] in use"), r"WorkspaceError: \[/b\] in use$"),
+    ],
+)
+def test_what_ends_the_command_is_told(monkeypatch, capsys, error, told):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(pipeline.cli, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert re.search(told, " ".join(capsys.readouterr().err.split()))
 
 
 @pytest.fixture
