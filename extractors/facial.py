@@ -1,7 +1,7 @@
 """OpenFace-like features of the faces in a video."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, get_args
@@ -220,7 +220,9 @@ class ClipFaces(NamedTuple):
     valid: BoolArray
 
 
-def clip_faces(*, media: Media, config: FacialConfig) -> ClipFaces:
+def clip_faces(
+    *, media: Media, config: FacialConfig, on_picture: Callable[[], None] = lambda: None
+) -> ClipFaces:
     """Measure all faces of a clip and choose among them.
 
     Parameters
@@ -229,6 +231,8 @@ def clip_faces(*, media: Media, config: FacialConfig) -> ClipFaces:
         A clip with moving pictures.
     config : FacialConfig
         Settings.
+    on_picture : callable
+        Called after each picture that is measured.
 
     Returns
     -------
@@ -241,7 +245,8 @@ def clip_faces(*, media: Media, config: FacialConfig) -> ClipFaces:
         As :meth:`FacialExtractor.extract`.
     """
     extras = len(APPEARANCE_NAMES) if config.face_landmarker is None else len(BLENDSHAPES)
-    table = measure_faces(pictures=seen_pictures(media=media, config=config), extras=extras)
+    pictures = seen_pictures(media=media, config=config)
+    table = measure_faces(pictures=_watched(pictures, on_picture), extras=extras)
     envelope = _envelope(media) if config.faces == "speaker" else None
     chosen = choose_speakers(
         faces=speaker_rows(table), envelope=envelope, choice=config.faces
@@ -257,6 +262,14 @@ def clip_faces(*, media: Media, config: FacialConfig) -> ClipFaces:
             table=table, rows=rows, max_yaw=config.max_yaw, max_pitch=config.max_pitch
         )
     return ClipFaces(table, chosen, values, valid)
+
+
+def _watched(
+    pictures: Iterator[SeenPicture], on_picture: Callable[[], None]
+) -> Iterator[SeenPicture]:
+    for picture in pictures:
+        yield picture
+        on_picture()
 
 
 def seen_pictures(*, media: Media, config: FacialConfig) -> Iterator[SeenPicture]:

@@ -1,5 +1,6 @@
 """The command ``winnow``: every step of the chain, without Prefect."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -20,11 +21,13 @@ from pipeline.cli_options import (
     DEFAULTS,
     Options,
     console,
+    parse_settings,
     progress_bar,
     show_failures,
 )
 from pipeline.cli_quarantine import quarantine_app
 from pipeline.cli_store import store_app
+from pipeline.config import build_extractors
 from pipeline.disk_space import is_disk_full
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.extraction import ExtractionReport
@@ -167,6 +170,7 @@ def faces(
     clip: Path,
     *,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
 ) -> None:
     """Draw over a video what is measured in its faces: mesh, pose, gaze, action units, speaker.
 
@@ -176,12 +180,19 @@ def faces(
         A video.
     output : Path
         The MP4 to write; without it CLIP.faces.mp4 in the current folder.
+    settings : tuple of str
+        Single settings of the extractor openface, such as faces=all or fps=10.
     """
     path = Path(f"{clip.stem}.faces.mp4") if output is None else output
     if path.resolve() == clip.resolve():
         raise ConfigError(f"{path} is the video itself; name another file with -o")
+    (extractor,) = build_extractors({"openface": parse_settings(settings)}).values()
+    config: FacialConfig = extractor.config
     media = Media(path=clip)
-    draw_faces(media=media, overlays=face_overlays(media=media, config=FacialConfig()), path=path)
+    fps = min(media.info.fps or 1.0, config.fps or math.inf) / config.stride
+    with progress_bar("faces", round(2 * media.info.duration * fps)) as step:
+        overlays = face_overlays(media=media, config=config, on_picture=step)
+        draw_faces(media=media, overlays=overlays, path=path)
     console.print(f"faces: {path}")
 
 

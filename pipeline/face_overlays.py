@@ -1,6 +1,6 @@
 """What the extractor ``openface`` makes of a clip, laid over its pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from extractors.face_rows import ROW_NAMES
 from extractors.facial import FacialConfig, clip_faces, seen_pictures
@@ -8,7 +8,9 @@ from extractors.media import Media
 from pipeline.face_video import DrawnFace, FaceOverlay
 
 
-def face_overlays(*, media: Media, config: FacialConfig) -> Iterator[FaceOverlay]:
+def face_overlays(
+    *, media: Media, config: FacialConfig, on_picture: Callable[[], None] = lambda: None
+) -> Iterator[FaceOverlay]:
     """Measure a clip, then go through its pictures again with what was measured.
 
     Parameters
@@ -17,6 +19,8 @@ def face_overlays(*, media: Media, config: FacialConfig) -> Iterator[FaceOverlay
         A clip with moving pictures.
     config : FacialConfig
         Settings of the extractor; ``columns`` is of no matter.
+    on_picture : callable
+        Called twice for each picture: when it was measured and when its overlay was drawn.
 
     Yields
     ------
@@ -28,7 +32,7 @@ def face_overlays(*, media: Media, config: FacialConfig) -> Iterator[FaceOverlay
     ExtractorError
         As :meth:`extractors.facial.FacialExtractor.extract`.
     """
-    found = clip_faces(media=media, config=config)
+    found = clip_faces(media=media, config=config, on_picture=on_picture)
     keys = zip(found.table.picture.tolist(), found.table.face_id.tolist(), strict=True)
     row_of = {key: row for row, key in enumerate(keys)}
     for number, picture in enumerate(seen_pictures(media=media, config=config)):
@@ -48,3 +52,4 @@ def face_overlays(*, media: Media, config: FacialConfig) -> Iterator[FaceOverlay
         yield FaceOverlay(
             time=picture.time, image=picture.image, shot=picture.shot, faces=tuple(faces)
         )
+        on_picture()

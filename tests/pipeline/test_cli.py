@@ -195,6 +195,15 @@ def test_faces_are_drawn_into_a_video(faces, make_clip, tmp_path, monkeypatch):
     assert (tmp_path / "her.faces.mp4").is_file()
 
 
+def test_faces_are_measured_as_the_extractor_is_set(faces, make_clip, tmp_path):
+    path = make_clip(fps=25, seconds=0.4)
+    wanted = tmp_path / "drawn.mp4"
+    faces(str(path), "-o", str(wanted), "--set", "fps=10", "--set", "faces=all")
+    assert len(list(Media(path=wanted).frames())) == 4
+    with pytest.raises(ConfigError, match=r"openface.*faces: .*speaker"):
+        faces(str(path), "-o", str(wanted), "--set", "faces=mine")
+
+
 def test_faces_are_not_drawn_over_the_video_itself(faces, make_clip):
     path = make_clip(seconds=0.2)
     before = path.read_bytes()
