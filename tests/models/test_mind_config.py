@@ -69,8 +69,8 @@ def test_values_out_of_range_are_refused(wrong):
 
 
 def test_a_preset_is_a_set_of_defaults_that_settings_override():
-    config = ADAPTER.validate_python({"preset": "strong", "shared_width": 6})
-    assert config.shared_width == 6
+    config = ADAPTER.validate_python({"preset": "strong", "shared_width": 5})
+    assert config.shared_width == 5
     assert config.private_width == PRESETS["strong"]["private_width"]
     assert config.consistency == "info_nce"
     assert MInDConfig(preset="strong", consistency="barlow_twins").consistency == "barlow_twins"
