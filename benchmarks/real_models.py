@@ -25,6 +25,7 @@ from rich.table import Table
 from models.base import available, get
 from models.errors import ModelError
 from pipeline.dataset import PackedDataset
+from pipeline.errors import ConfigError
 from pipeline.fingerprint import settings_digest
 from pipeline.formats.packing import pack_utterances
 from pipeline.formats.text_table import TextTable
@@ -188,7 +189,7 @@ def zoo_table(title: str, data: Data, *, seeds: int, runs: Path, console: Consol
     for model in available():
         try:
             report = trained(data, model, small_settings(model), training, runs)
-        except ModelError as error:
+        except (ConfigError, ModelError) as error:
             console.print(f"{model}: refused: {error}", highlight=False)
             continue
         add_rows(table, report, constant=first)
