@@ -21,8 +21,9 @@ serve: $(INSTALLED)
 	$(BIN)/python -m flows.serve --videos "$(VIDEOS)" --workspace $(WORKSPACE) \
 		$(if $(CONFIG),--config "$(CONFIG)") $(if $(CRON),--cron "$(CRON)")
 
+# Whole files of tests go to as many processes as there are cores, at most 4, of one thread each.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --durations 25
 
 test-fast: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow and not flow"
