@@ -22,7 +22,7 @@ def test_a_name_is_taken_once():
 
 
 def test_every_module_of_the_package_is_found():
-    assert available() == ("csd", "folder", "mintrec", "mmsa", "sims", "urfunny")
+    assert available() == ("csd", "folder", "mintrec", "mmsa", "sims", "table", "urfunny")
 
 
 def test_a_path_that_may_be_two_formats_is_told(tmp_path):
