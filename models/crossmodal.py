@@ -1,12 +1,14 @@
 """Crossmodal transformers: steps of one modality that look at those of another."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.batch import PaddedSequence
+from models.last_step import last_step
 from models.mult_config import MulTConfig
 from models.transformer import sinusoidal_positions
 
@@ -188,3 +190,39 @@ class CrossmodalTransformer(nn.Module):
         positions = sinusoidal_positions(length=values.shape[1], width=self.width, like=values)
         embedded: Tensor = self.embedding_dropout(values * math.sqrt(self.width) + positions)
         return embedded
+
+
+def retold_last_step(
+    *,
+    target: str,
+    steps: Mapping[str, PaddedSequence],
+    crossmodal: nn.ModuleDict,
+    self_attention: nn.Module,
+) -> Tensor:
+    """Let a modality look at all others, then at what came of it, and take its last valid step.
+
+    Parameters
+    ----------
+    target : str
+        The modality that looks.
+    steps : mapping of str to PaddedSequence
+        Every modality's steps, B sequences of width d.
+    crossmodal : ModuleDict of CrossmodalTransformer
+        ``<source>_to_<target>`` of all pairs.
+    self_attention : Module
+        Transformer over what came of it side by side, M - 1 times d wide, or d with one modality.
+
+    Returns
+    -------
+    Tensor, shape (B, (M - 1) d) or (B, d)
+        Last valid steps; zeros where there is none.
+    """
+    mask = steps[target].mask
+    retold = [
+        crossmodal[f"{source}_to_{target}"](steps[target], sequence)
+        for source, sequence in steps.items()
+        if source != target
+    ]
+    values = torch.cat(retold, dim=2) if retold else steps[target].values
+    hidden = self_attention(PaddedSequence(values=values, mask=mask))
+    return last_step(values=hidden, mask=mask)

@@ -19,7 +19,7 @@ GD-Unit, W                       ``shared_graph`` (HomoGD) and ``private_graph``
 distillation loss                terms ``shared_distillation`` and ``private_distillation``,
                                  :func:`models.losses.graph_edges.edge_distillation_loss`, 0.05
 crossmodal attention             ``crossmodal``, ``<source>_to_<target>``
-what it makes of X^prt_m         ``DMD._retell``: side by side, ``self_attention``, the last step
+what it makes of X^prt_m         :func:`models.crossmodal.retold_last_step`
 L_task                           the sum of the terms whose names have ``task`` in them
 ===============================  ================================================================
 
@@ -79,11 +79,11 @@ from torch import Tensor, nn
 
 from models.base import Losses, Output, register
 from models.batch import Batch, PaddedSequence
+from models.crossmodal import retold_last_step
 from models.decoupled_baseline import DecoupledBaseline
 from models.decoupler import DecoupledSteps
 from models.dmd_config import DMDConfig
 from models.graph_distillation import DistillationGraph
-from models.last_step import last_step
 from models.losses.graph_edges import edge_distillation_loss, edge_prior_loss
 
 # student and teacher
@@ -183,7 +183,15 @@ class DMD(DecoupledBaseline):
             If the batch lacks a modality.
         """
         codes = self.decouple(batch)
-        retold = {name: self._retell(name, codes.private) for name in self.modalities}
+        retold = {
+            name: retold_last_step(
+                target=name,
+                steps=codes.private,
+                crossmodal=self.crossmodal,
+                self_attention=self.self_attention[name],
+            )
+            for name in self.modalities
+        }
         heads = {name: self.private_heads[name](vector) for name, vector in retold.items()}
         output = self.fuse(codes, retold, heads)
         for name, mean in output.parts["S"].items():
@@ -192,18 +200,6 @@ class DMD(DecoupledBaseline):
             output.extras[f"single_features_{name}"] = single.hidden
             output.extras[f"private_features_{name}"] = heads[name].features
         return output
-
-    def _retell(self, modality: str, private: Mapping[str, PaddedSequence]) -> Tensor:
-        """Look at all other modalities, then at what came of it, and take the last valid step."""
-        target = private[modality]
-        retold = [
-            self.crossmodal[f"{name}_to_{modality}"](target, source)
-            for name, source in private.items()
-            if name != modality
-        ]
-        values = torch.cat(retold, dim=2) if retold else target.values
-        hidden = self.self_attention[modality](PaddedSequence(values=values, mask=target.mask))
-        return last_step(values=hidden, mask=target.mask)
 
     def losses(self, batch: Batch, output: Output, progress: float) -> Losses:
         """Compute the errors of all heads, the terms of the decoupling and the distillation.

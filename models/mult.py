@@ -11,7 +11,7 @@ section 3.2, crossmodal          ``crossmodal``, ``<source>_to_<target>``, a
 transformers                     :class:`models.crossmodal.CrossmodalTransformer` for each ordered
                                  pair of modalities
 section 3.2, self-attention      ``self_attention``, over the steps of a target side by side
-last elements                    ``MulT._last``, part ``"Z"``
+last elements                    :func:`models.crossmodal.retold_last_step`, part ``"Z"``
 prediction                       ``block`` around a residual, ``output``
 loss                             term ``task``
 ===============================  ================================================================
@@ -53,12 +53,12 @@ from itertools import permutations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.base import Output, register
 from models.baseline import Baseline
 from models.batch import Batch, PaddedSequence
-from models.crossmodal import CrossmodalTransformer
+from models.crossmodal import CrossmodalTransformer, retold_last_step
 from models.mult_config import MulTConfig
 from models.temporal_convolution import TemporalConvolution
 
@@ -155,7 +155,15 @@ class MulT(Baseline):
             If the batch lacks a modality.
         """
         steps = {name: self._convolve(name, s) for name, s in self.read(batch).items()}
-        Z = {name: self._last(name, steps) for name in self.modalities}
+        Z = {
+            name: retold_last_step(
+                target=name,
+                steps=steps,
+                crossmodal=self.crossmodal,
+                self_attention=self.self_attention[name],
+            )
+            for name in self.modalities
+        }
         joint = torch.cat(list(Z.values()), dim=1)
         prediction = self.output(self.block(joint) + joint).squeeze(1)
         return Output(prediction=prediction, parts={"Z": Z})
@@ -166,18 +174,3 @@ class MulT(Baseline):
             sequence = PaddedSequence(values=dropped, mask=sequence.mask)
         steps: PaddedSequence = self.convolutions[modality](sequence)
         return steps
-
-    def _last(self, modality: str, steps: Mapping[str, PaddedSequence]) -> Tensor:
-        """Look at all other modalities, then at what came of it, and take the last valid step."""
-        target = steps[modality]
-        retold = [
-            self.crossmodal[f"{name}_to_{modality}"](target, source)
-            for name, source in steps.items()
-            if name != modality
-        ]
-        values = torch.cat(retold, dim=2) if retold else target.values
-        hidden = self.self_attention[modality](PaddedSequence(values=values, mask=target.mask))
-        lengths = target.mask.sum(dim=1)
-        rows = torch.arange(len(lengths), device=lengths.device)
-        last: Tensor = hidden[rows, (lengths - 1).clamp(min=0)]
-        return last * (lengths > 0)[:, None]

@@ -1,10 +1,7 @@
 """Videos that show what was measured in faces."""
 
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +15,7 @@ from extractors.face_geometry import Camera, Landmarks, default_camera
 from extractors.media import ImageArray, Media
 from extractors.rotation import Float64Array, rotation_matrix
 from extractors.sequence import FloatArray, Seconds
+from pipeline.atomic import replacing
 from pipeline.errors import SourceError
 
 # Pictures are enlarged to this width, as far as they stay within the largest size.
@@ -105,7 +103,7 @@ def draw_faces(*, media: Media, overlays: Iterable[FaceOverlay], path: Path) -> 
     """
     sound = media.audio_pieces(SAMPLE_RATE) if media.info.has_audio else None
     drawn = ((overlay.time, picture_with_faces(overlay)) for overlay in overlays)
-    with _whole_file(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
+    with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         _write(container, drawn=drawn, sound=sound, fps=media.info.fps or 1.0, name=media.path)
 
 
@@ -345,19 +343,3 @@ def _encode_sound(
             container.mux(stream.encode(frame))
         start += len(piece)
     return start
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary file that takes the place of ``path`` if all goes well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
