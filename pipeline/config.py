@@ -14,6 +14,7 @@ from pipeline.download import DownloadConfig
 from pipeline.errors import ConfigError
 from pipeline.segments import SegmentConfig
 from pipeline.splits import SplitConfig
+from pipeline.time_limits import TimeLimits
 from pipeline.training_config import TrainingConfig
 from pipeline.word_config import WordConfig
 from pipeline.workspace import Workspace
@@ -72,6 +73,8 @@ class RunConfig(BaseModel):
         What features and packed data leave free of a disk; what leaves less is not begun.
     wait_seconds : float
         How long a step waits while another run is at work in the workspace; then it is refused.
+    hours : TimeLimits
+        How long the steps of a flow may take.
     """
 
     model_config = _STRICT
@@ -89,6 +92,7 @@ class RunConfig(BaseModel):
     quarantine_after: int = Field(default=3, ge=0)
     reserve_megabytes: float = Field(default=64.0, ge=0)
     wait_seconds: float = Field(default=600.0, ge=0)
+    hours: TimeLimits = TimeLimits()
 
     @field_validator("extractors")
     @classmethod
