@@ -1,7 +1,7 @@
 """How models are trained."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
@@ -10,6 +10,20 @@ from pipeline.errors import ConfigError
 
 Device = Literal["auto", "cpu", "cuda"]
 Selection = Literal["valid", "test_oracle"]
+Precision = Literal[32, "bf16"]
+
+#: Of these, what is not the default changes the weights, if but by rounding.
+_IDENTITY_UNLESS_DEFAULT = ("precision", "accumulate", "compile")
+#: These change how fast, where and how well observed a training is, not what comes of it.
+_NO_IDENTITY = (
+    "device",
+    "devices",
+    "nodes",
+    "seeds",
+    "seeds_at_once",
+    "gradient_norms",
+    "save_minutes",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +65,28 @@ class TrainingConfig:
         ``auto`` takes a GPU if there is one. No part of a run's identity.
     seeds : tuple of int
         One training each, distinct.
+    precision : {32, "bf16"}
+        bf16 computes what is inside of the model in bfloat16 where torch deems that safe; weights,
+        outputs, losses, validation and predictions stay in float32.
+    accumulate : int
+        Batches whose gradients are added up for one step, >= 1. For losses that are means over
+        utterances the gradient is that of one batch of them all; the last step of an epoch may
+        have fewer.
+    compile : bool
+        Whether the model is compiled by torch. It takes a C++ compiler and a minute or more, which
+        pays in long trainings on a GPU.
+    devices : int
+        GPUs of each machine that share every batch, or processes on a CPU, >= 1. ``batch_size``
+        is that of all devices together. They are started by Winnow, or by torchrun.
+    nodes : int
+        Machines, >= 1; several are started by torchrun, and share the workspace.
+    seeds_at_once : int
+        Seeds that are trained at the same time, in processes of their own, >= 1.
+    gradient_norms : int
+        Epochs between measurements of the gradient's norm of each term of the loss, on the first
+        batch of an epoch, >= 0; 0 for none. One costs about a step a term.
+    save_minutes : float
+        Minutes between saves inside of an epoch, >= 0. A training that is killed loses no more.
 
     Raises
     ------
@@ -73,6 +109,14 @@ class TrainingConfig:
     selection: Selection = "valid"
     device: Device = "auto"
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    precision: Precision = 32
+    accumulate: int = 1
+    compile: bool = False
+    devices: int = 1
+    nodes: int = 1
+    seeds_at_once: int = 1
+    gradient_norms: int = 5
+    save_minutes: float = 10.0
 
     def __post_init__(self) -> None:
         rules = {
@@ -89,15 +133,44 @@ class TrainingConfig:
             "selection": self.selection in get_args(Selection),
             "device": self.device in get_args(Device),
             "seeds": bool(self.seeds) and len(set(self.seeds)) == len(self.seeds),
+            "precision": self.precision in get_args(Precision),
+            "accumulate": self.accumulate >= 1,
+            "devices": self.devices >= 1,
+            "nodes": self.nodes >= 1,
+            "seeds_at_once": self.seeds_at_once >= 1,
+            "gradient_norms": self.gradient_norms >= 0,
+            "save_minutes": 0 <= self.save_minutes < math.inf,
         }
         wrong = {name: getattr(self, name) for name, fits in rules.items() if not fits}
         if wrong:
             raise ConfigError(f"training: values outside their range: {wrong}")
+        if self.ranks > 1 and self.seeds_at_once > 1:
+            raise ConfigError(
+                f"training: {self.ranks} processes share one seed, so seeds_at_once must be 1, not "
+                f"{self.seeds_at_once}"
+            )
+        if self.min_batch < 2 * self.ranks:
+            raise ConfigError(
+                f"training: a batch of min_batch = {self.min_batch} utterances has less than 2 for "
+                f"each of {self.ranks} processes; set it to {2 * self.ranks} or more"
+            )
+
+    @property
+    def ranks(self) -> int:
+        """Processes that share a training."""
+        return self.devices * self.nodes
 
     @property
     def identity(self) -> dict[str, Any]:
         """The settings that the weights of a seed depend on, plain JSON values."""
-        return {n: v for n, v in asdict(self).items() if n not in ("device", "seeds")}
+        defaults = {field.name: field.default for field in fields(self)}
+        settings = {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in _NO_IDENTITY
+            and not (name in _IDENTITY_UNLESS_DEFAULT and value == defaults[name])
+        }
+        return settings | ({"ranks": self.ranks} if self.ranks > 1 else {})
 
 
 def choose_device(wanted: Device) -> Literal["cpu", "cuda"]:

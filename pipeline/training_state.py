@@ -15,6 +15,7 @@ from pipeline.atomic import write_bytes
 from pipeline.checkpoint import read_tensors, subset, write_tensors
 from pipeline.errors import RunError, StoreError
 from pipeline.training_config import Selection
+from pipeline.training_position import EpochPosition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,9 @@ class EpochRecord:
         Wall-clock time, validation included.
     test_mae : float or None
         The same on the test split; only where that selects the epoch.
+    gradient_norms : dict of str to float
+        2-norm of each weighted term's gradient on the first batch of the epoch, over the parameters
+        that two terms or more reach; empty in an epoch where it was not measured.
     """
 
     epoch: int
@@ -53,6 +57,7 @@ class EpochRecord:
     valid_mae: float
     seconds: float
     test_mae: float | None = None
+    gradient_norms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,12 +164,12 @@ def best_epoch(history: Sequence[EpochRecord], *, selection: Selection = "valid"
 
 @dataclass(kw_only=True, eq=False)
 class TrainingState:
-    """A training between two epochs.
+    """A training between two steps.
 
     Parameters
     ----------
     model : SentimentModel
-        With the weights after the last epoch.
+        With the weights after the last step.
     optimizer : Optimizer
         Its optimiser.
     settings : str
@@ -177,6 +182,8 @@ class TrainingState:
         That of the model's estimators, if it has any.
     selection : {"valid", "test_oracle"}
         Which split's error makes an epoch the best.
+    position : EpochPosition, optional
+        What is done of the epoch after those of the history; None between two epochs.
     """
 
     model: SentimentModel
@@ -186,6 +193,7 @@ class TrainingState:
     best: dict[str, Tensor]
     estimator_optimizer: Optimizer | None = None
     selection: Selection = "valid"
+    position: EpochPosition | None = None
 
     def add(self, record: EpochRecord) -> None:
         """Take an epoch in, and the model's weights if it is the best so far.
@@ -196,6 +204,7 @@ class TrainingState:
             What the epoch did.
         """
         self.history.append(record)
+        self.position = None
         if best_epoch(self.history, selection=self.selection) == record.epoch:
             self.best = {n: value.clone() for n, value in self.model.state_dict().items()}
 
@@ -213,7 +222,11 @@ class TrainingState:
             for number, values in optimizer.state_dict()["state"].items():
                 tensors |= {f"{group}/{number}/{name}": value for name, value in values.items()}
         history = TypeAdapter(list[EpochRecord]).dump_python(self.history)
-        write_tensors(path, tensors, {"settings": self.settings, "history": history})
+        header = {"settings": self.settings, "history": history}
+        if self.position is not None:
+            own, header["position"] = self.position.as_plain()
+            tensors |= {f"position/{name}": value for name, value in own.items()}
+        write_tensors(path, tensors, header)
 
     def restore(self, path: Path) -> None:
         """Go on from what :meth:`save` wrote, if there is anything.
@@ -241,6 +254,9 @@ class TrainingState:
             self.model.load_state_dict(subset(tensors, "model"))
             for group, optimizer in self._optimizers.items():
                 _restore_optimizer(optimizer, subset(tensors, group))
+            if "position" in header:
+                own = subset(tensors, "position")
+                self.position = EpochPosition.from_plain(own, header["position"])
         except (KeyError, ValueError, RuntimeError) as error:
             raise StoreError(
                 f"{path}: not a training's state ({error}); delete it to train from the start"

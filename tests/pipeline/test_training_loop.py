@@ -70,7 +70,7 @@ def loop(dataset, split, masked_mean, short):
 
 
 def test_a_step_clips_and_reports_the_norm_before(loop):
-    values = loop._train_batch(loop.train, 0.0, 0)
+    values = loop._train_group([loop.train], progress=0.0, epoch=0)
     batch = loop.dataset.batch(loop.train, loop.normaliser)
     assert values["total"] == pytest.approx(
         float(values["term task"] + 0.01 * values["term size"]), rel=1e-6
@@ -80,7 +80,9 @@ def test_a_step_clips_and_reports_the_norm_before(loop):
     loop.model.losses(batch, loop.model(batch), 0.0).total.backward()
     by_hand = float(torch.cat([p.grad.ravel() for p in loop.model.parameters()]).norm())
     loop.model.zero_grad()
-    assert float(loop._train_batch(loop.train, 0.0, 0)["norm"]) == pytest.approx(by_hand, rel=1e-5)
+    assert float(loop._train_group([loop.train], progress=0.0, epoch=0)["norm"]) == pytest.approx(
+        by_hand, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("limit", [0.05, 1e6, None])
@@ -88,7 +90,7 @@ def test_gradients_are_clipped_to_the_limit(dataset, split, masked_mean, short, 
     config = replace(short, gradient_clip=limit)
     model = build_model(masked_mean, {}, dataset.dimensions)
     loop = TrainingLoop(model=model, dataset=dataset, split=split, config=config, device="cpu")
-    norm = float(loop._train_batch(loop.train, 0.0, 0)["norm"])
+    norm = float(loop._train_group([loop.train], progress=0.0, epoch=0)["norm"])
     assert norm > 0.05
     # after its first step Adam's first moment is a tenth of the gradient it was given
     moments = [state["exp_avg"].ravel() for state in loop.optimizer.state.values()]
