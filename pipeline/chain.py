@@ -52,7 +52,8 @@ class Project:
     @property
     def store(self) -> FeatureStore:
         """The feature store in use."""
-        return FeatureStore(self.config.store_root(self.workspace))
+        root = self.config.store_root(self.workspace)
+        return FeatureStore(root, options=self.config.store_options)
 
     @property
     def quarantine(self) -> Quarantine:
@@ -147,7 +148,7 @@ class Project:
         return run_extraction(
             plan=plan,
             extractors=self.config.extractors,
-            store_root=self.config.store_root(self.workspace),
+            store=self.store,
             processes=self.config.jobs,
             on_clip=on_clip,
         )

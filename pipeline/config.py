@@ -1,7 +1,7 @@
 """One validated description of a run."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
@@ -62,6 +62,13 @@ class RunConfig(BaseModel):
         What is done about words without times and clips without words.
     store : str or None
         Folder or fsspec URL of the feature store; inside the workspace without it.
+    store_options : dict
+        What fsspec is to know of the store's file system besides its URL, such as
+        ``endpoint_url``; secrets are read from the environment.
+    runner : {"local", "dask", "ray"}
+        What executes the shards of an extraction in a flow.
+    runner_address : str or None
+        Dask's scheduler or Ray's head node; without it a cluster that lasts as long as the flow.
     jobs : int
         Processes that extract features; 0 for one a processor core.
     stable_seconds : float
@@ -87,6 +94,9 @@ class RunConfig(BaseModel):
     download: DownloadConfig = DownloadConfig()
     words: WordConfig = WordConfig()
     store: str | None = None
+    store_options: dict[str, Any] = Field(default_factory=dict)
+    runner: Literal["local", "dask", "ray"] = "local"
+    runner_address: str | None = None
     jobs: int = Field(default=0, ge=0)
     stable_seconds: float = Field(default=0.0, ge=0)
     quarantine_after: int = Field(default=3, ge=0)

@@ -1,52 +1,30 @@
 """Compute the features that are missing, keep failures, lose nothing."""
 
 import os
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TimedOut
-from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
-from pathlib import Path
-from typing import Any, NamedTuple
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 
-import torch
-from pebble import ProcessExpired, ProcessPool
-from threadpoolctl import threadpool_limits
+from pebble import ProcessExpired
 
-from extractors.base import Extractor
-from extractors.errors import ExtractorError
-from extractors.media import Media
-from pipeline.config import build_extractors
-from pipeline.disk_space import is_disk_full
-from pipeline.errors import PipelineError, WorkspaceError
+from pipeline.clip_extraction import Outcome, clip_failure
+from pipeline.clip_pool import ClipPool, patience
+from pipeline.errors import WorkspaceError
 from pipeline.extraction_plan import ClipJob, ExtractionPlan
-from pipeline.freshness import refuse_changed
 from pipeline.records import Clip, Failure
-from pipeline.store import FeatureKey, FeatureStore
+from pipeline.store import FeatureStore
 
-#: A clip may take this long, and this many times its length; then its process is killed.
-PATIENCE_SECONDS, PATIENCE_FACTOR = 120.0, 60.0
-
-
-class Outcome(NamedTuple):
-    """What became of one extractor on one clip.
-
-    Attributes
-    ----------
-    extractor : str
-        Its name.
-    seconds : float
-        Time taken.
-    failure : Failure or None
-        Why nothing was stored; None if it was.
-    """
-
-    extractor: str
-    seconds: float
-    failure: Failure | None
+#: How often processes are replaced that all die before they do anything.
+ATTEMPTS = 3
+#: How often a wait for clips asks whether the processes are still there.
+POLL_SECONDS = 5.0
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +89,9 @@ def run_extraction(
     *,
     plan: ExtractionPlan,
     extractors: dict[str, dict[str, Any]],
-    store_root: str,
+    store: FeatureStore,
     processes: int,
+    pool: ClipPool | None = None,
     on_clip: Callable[[Clip], None] = lambda clip: None,
 ) -> ExtractionReport:
     """Extract what is missing in processes of their own.
@@ -126,10 +105,12 @@ def run_extraction(
         What is missing.
     extractors : dict of str to dict
         Registered name to settings.
-    store_root : str
-        The store's folder or URL.
+    store : FeatureStore
+        Where to.
     processes : int
         How many at a time; 0 for one a processor core.
+    pool : ClipPool, optional
+        Warm processes for these extractors and this store, which are used instead of new ones.
     on_clip : callable, optional
         Told of every clip that is done.
 
@@ -144,110 +125,85 @@ def run_extraction(
         With code ``disk_full`` as soon as a sequence finds no room; those before are stored.
     """
     outcomes: list[Outcome] = []
-    store = FeatureStore(store_root)
     if plan.jobs:
-        workers = min(processes or os.cpu_count() or 1, len(plan.jobs))
-        with ProcessPool(
-            max_workers=workers,
-            context=get_context("spawn"),
-            initializer=_start_worker,
-            initargs=(os.getpid(), extractors, store_root),
-        ) as pool:
-            pending: dict[Any, ClipJob] = {
-                pool.schedule(_work, args=(job,), timeout=_patience(job.clip)): job
-                for job in plan.jobs
-            }
-            try:
-                for done in as_completed(pending):
-                    latest = _collect(done, pending[done], store)
-                    _refuse_full_disk(latest, store, len(outcomes))
-                    outcomes += latest
-                    on_clip(pending[done].clip)
-            except BaseException:
-                pool.stop()  # type: ignore[no-untyped-call]
-                raise
+        if pool is None:
+            workers = min(processes or os.cpu_count() or 1, len(plan.jobs))
+            made = ClipPool(extractors=extractors, store=store, processes=workers)
+            with closing(made):
+                outcomes = _outcomes(plan, made, store, on_clip)
+        else:
+            outcomes = _outcomes(plan, pool, store, on_clip)
     return _report(plan, outcomes, list(extractors))
 
 
-def extract_clip(
-    *, job: ClipJob, extractors: Mapping[str, Extractor], store: FeatureStore
+def _outcomes(
+    plan: ExtractionPlan, pool: ClipPool, store: FeatureStore, on_clip: Callable[[Clip], None]
 ) -> list[Outcome]:
-    """Extract and store what is missing of one clip.
-
-    This is the one place where any exception becomes data: whatever an extractor meets in a clip
-    must not cost another clip.
-
-    Parameters
-    ----------
-    job : ClipJob
-        Clip and what is missing.
-    extractors : mapping of str to Extractor
-        Configured, by name.
-    store : FeatureStore
-        Where to.
-
-    Returns
-    -------
-    list of Outcome
-        One for each missing sequence.
-    """
-    media = Media(path=Path(job.clip.path), words=job.words)
-    outcomes = []
-    for name, key in job.missing.items():
-        started = time.perf_counter()
-        failure = _try(job.clip, media, extractors[name], key, store)
-        outcomes.append(Outcome(name, time.perf_counter() - started, failure))
+    outcomes: list[Outcome] = []
+    left, attempts = list(plan.jobs), ATTEMPTS
+    while left and attempts:
+        lost = []
+        for job, done in _finished(left, pool):
+            try:
+                latest = _collect(done, job, store)
+            except BrokenProcessPool:
+                lost.append(job)
+                continue
+            _refuse_full_disk(latest, store, len(outcomes))
+            outcomes += latest
+            on_clip(job.clip)
+        attempts = attempts - 1 if len(lost) == len(left) else ATTEMPTS
+        left = lost
+    if left:
+        raise WorkspaceError(
+            f"{len(left)} clips: the processes that extract them died before they began, "
+            f"{ATTEMPTS} times; is there memory for them? With a lower `jobs` they are fewer",
+            code="processes_died",
+        )
     return outcomes
 
 
-def _try(
-    clip: Clip, media: Media, extractor: Extractor, key: FeatureKey, store: FeatureStore
-) -> Failure | None:
-    writing = False
+def _finished(
+    jobs: Iterable[ClipJob], pool: ClipPool
+) -> Iterator[tuple[ClipJob, Future[list[Outcome]]]]:
+    """Give out clips as they are done; those that are not done at an error are cancelled."""
+    finished: SimpleQueue[Future[list[Outcome]]] = SimpleQueue()
+    pending: dict[Future[list[Outcome]], ClipJob] = {pool.submit(job): job for job in jobs}
     try:
-        refuse_changed(clip)
-        sequence = extractor.extract(media)
-        refuse_changed(clip)
-        writing = True
-        store.put(key, sequence)
-    except Exception as error:  # noqa: BLE001
-        code = _code(error, writing=writing)
-        return _failure(clip, extractor.name, code, f"{type(error).__name__}: {error}")
-    return None
+        for future in pending:
+            future.add_done_callback(finished.put)
+        for _ in range(len(pending)):
+            yield (pending[done := _next(finished, pool)], done)
+    finally:
+        # others may go on using the pool
+        for future in pending:
+            future.cancel()
 
 
-def _patience(clip: Clip) -> float:
-    return PATIENCE_SECONDS + PATIENCE_FACTOR * clip.duration
-
-
-def _code(error: Exception, *, writing: bool) -> str:
-    if is_disk_full(error):
-        return "disk_full"
-    if writing:
-        return "not_written"
-    if isinstance(error, ExtractorError | PipelineError):
-        return error.code
-    return "out_of_memory" if isinstance(error, MemoryError) else "unexpected"
-
-
-def _failure(clip: Clip, extractor: str, code: str, detail: str) -> Failure:
-    return Failure(
-        item=clip.path, step=f"extract:{extractor}", code=code, detail=detail, clip_id=clip.id
-    )
+def _next(finished: "SimpleQueue[_T]", pool: ClipPool) -> _T:
+    while True:
+        try:
+            return finished.get(timeout=POLL_SECONDS)
+        except Empty:
+            pool.mend()
 
 
 def _collect(done: Any, job: ClipJob, store: FeatureStore) -> list[Outcome]:
     try:
         outcomes: list[Outcome] = done.result()
     except TimedOut:
-        code, detail = "timed_out", f"took longer than {_patience(job.clip):.0f} s and was stopped"
+        code, detail = "timed_out", f"took longer than {patience(job.clip):.0f} s and was stopped"
     except ProcessExpired as error:
         code, detail = "crashed", f"its process died ({error})"
     else:
         return outcomes
+
+    def failure(name: str) -> Failure:
+        return clip_failure(job.clip, extractor=name, code=code, detail=detail)
+
     # What was stored before the process ended is not lost.
     return [
-        Outcome(name, 0.0, None if key in store else _failure(job.clip, name, code, detail))
+        Outcome(name, 0.0, None if key in store else failure(name))
         for name, key in job.missing.items()
     ]
 
@@ -277,30 +233,3 @@ def _report(plan: ExtractionPlan, outcomes: list[Outcome], names: list[str]) -> 
         clip_seconds=sum(job.clip.duration for job in plan.jobs),
         failures=tuple(o.failure for o in outcomes if o.failure is not None),
     )
-
-
-class _Worker:
-    """What a worker process keeps warm between clips."""
-
-    extractors: Mapping[str, Extractor]
-    store: FeatureStore
-
-
-def _start_worker(parent: int, extractors: dict[str, dict[str, Any]], store_root: str) -> None:
-    # One process a core is faster than threads that compete for all cores.
-    threadpool_limits(limits=1)
-    torch.set_num_threads(1)
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    _Worker.extractors = build_extractors(extractors)
-    _Worker.store = FeatureStore(store_root)
-
-
-def _die_with(parent: int) -> None:
-    """End this process when its parent was killed and so cannot stop it."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
-
-
-def _work(job: ClipJob) -> list[Outcome]:
-    return extract_clip(job=job, extractors=_Worker.extractors, store=_Worker.store)

@@ -96,19 +96,22 @@ def plan_extraction(
     """
     settings = {name: store.note_extractor(extractor) for name, extractor in extractors.items()}
     words = {transcript.clip_id: transcript.words for transcript in transcripts}
-    keys, jobs = {}, []
-    stored = dict.fromkeys(extractors, 0)
-    for clip in clips:
-        spoken = words.get(clip.id, ())
-        keys[clip.id] = {
+    keys = {
+        clip.id: {
             name: _key(clip, spoken, extractor, settings[name])
             for name, extractor in extractors.items()
             if _can_read(clip, spoken, extractor)
         }
-        missing = {name: key for name, key in keys[clip.id].items() if key not in store}
-        for name in keys[clip.id].keys() - missing.keys():
-            stored[name] += 1
+        for clip in clips
+        for spoken in [words.get(clip.id, ())]
+    }
+    there = store.present(key for by_name in keys.values() for key in by_name.values())
+    stored = {name: sum(key.extractor == name for key in there) for name in extractors}
+    jobs = []
+    for clip in clips:
+        missing = {name: key for name, key in keys[clip.id].items() if key not in there}
         if missing:
+            spoken = words.get(clip.id, ())
             jobs.append(ClipJob(clip=clip, words=spoken, missing=missing))
     return ExtractionPlan(keys=keys, jobs=tuple(jobs), stored=stored)
 

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,10 @@ from pipeline.errors import StoreError
 from pipeline.fingerprint import settings_digest
 
 SUFFIX = ".safetensors"
+#: What settings stand for, in the folder of what was made with them.
+DESCRIPTION = "extractor.json"
+#: To list a folder is cheaper than to ask for so many of its files.
+WORTH_LISTING = 32
 # What the store writes: sequences, descriptions, and either while it is being written.
 _OURS = re.compile(
     r"[^/]+/[0-9a-f]{16}/([0-9a-f]{64}(-[0-9a-f]{16})?\.safetensors|extractor\.json|\.[^/]+\.part)"
@@ -103,14 +108,66 @@ class FeatureStore:
     ----------
     root : Path or str
         A folder or an fsspec URL.
+    options : mapping of str to object, optional
+        What fsspec is to know of the file system besides, such as ``endpoint_url`` of an
+        S3-compatible server.
     """
 
-    def __init__(self, root: Path | str) -> None:
-        self.root = str(root)
-        self._files, self._base = fsspec.core.url_to_fs(self.root)
+    def __init__(self, root: Path | str, *, options: Mapping[str, Any] | None = None) -> None:
+        self.root, self.options = str(root), dict(options or {})
+        # others write, too: what was listed a moment ago is not what is there
+        self._files, self._base = fsspec.core.url_to_fs(
+            self.root, **({"use_listings_cache": False} | self.options)
+        )
 
     def __contains__(self, key: FeatureKey) -> bool:
         return bool(self._files.exists(self._at(key.path)))
+
+    @property
+    def location(self) -> str:
+        """Its root written out, the same for every process that means the same store."""
+        return str(self._files.unstrip_protocol(self._base))
+
+    def present(self, keys: Iterable[FeatureKey]) -> set[FeatureKey]:
+        """Find which sequences are there, without asking for each one.
+
+        Parameters
+        ----------
+        keys : iterable of FeatureKey
+            Any number.
+
+        Returns
+        -------
+        set of FeatureKey
+            Those that are stored.
+        """
+        by_folder: dict[str, list[FeatureKey]] = {}
+        for key in keys:
+            by_folder.setdefault(key.path.rpartition("/")[0], []).append(key)
+        found: set[FeatureKey] = set()
+        for folder, wanted in by_folder.items():
+            if len(wanted) < WORTH_LISTING:
+                found.update(key for key in wanted if key in self)
+            else:
+                names = self._names(folder)
+                found.update(key for key in wanted if key.path.rpartition("/")[2] in names)
+        return found
+
+    def is_noted(self, key: FeatureKey) -> bool:
+        """Tell whether the settings of a key were planned with in this store.
+
+        Parameters
+        ----------
+        key : FeatureKey
+            Any, stored or not.
+
+        Returns
+        -------
+        bool
+            Whether :meth:`note_extractor` has been here.
+        """
+        folder = key.path.rpartition("/")[0]
+        return bool(self._files.exists(self._at(f"{folder}/{DESCRIPTION}")))
 
     def put(self, key: FeatureKey, sequence: FeatureSequence) -> None:
         """Store a sequence.
@@ -165,7 +222,7 @@ class FeatureStore:
         """
         description = describe_extractor(extractor)
         digest = settings_digest(description)
-        path = f"{extractor.name}/{digest[:16]}/extractor.json"
+        path = f"{extractor.name}/{digest[:16]}/{DESCRIPTION}"
         if not self._files.exists(self._at(path)):
             self._write(path, json.dumps(description, indent=1).encode())
         return digest
@@ -218,7 +275,7 @@ class FeatureStore:
         """
         wanted = {key.path for key in keys}
         folders = {path.rpartition("/")[0] for path in wanted}
-        wanted |= {f"{folder}/extractor.json" for folder in folders}
+        wanted |= {f"{folder}/{DESCRIPTION}" for folder in folders}
         return [
             stored
             for stored in self.files()
@@ -234,7 +291,15 @@ class FeatureStore:
             From :meth:`unreachable`.
         """
         for entry in stored:
-            self._files.rm_file(self._at(entry.path))
+            with suppress(FileNotFoundError):
+                self._files.rm_file(self._at(entry.path))
+
+    def _names(self, folder: str) -> set[str]:
+        try:
+            listed = self._files.ls(self._at(folder), detail=False)
+        except FileNotFoundError:
+            return set()
+        return {str(path).rstrip("/").rpartition("/")[2] for path in listed}
 
     def _at(self, path: str) -> str:
         return f"{self._base}/{path}"

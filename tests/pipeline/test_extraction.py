@@ -16,8 +16,9 @@ from pebble import ProcessPool
 from extractors.base import Extractor
 from extractors.errors import MediaError
 from extractors.sequence import FeatureSequence
+from pipeline.clip_extraction import extract_clip
 from pipeline.config import build_extractors
-from pipeline.extraction import ExtractionReport, _collect, extract_clip, run_extraction
+from pipeline.extraction import ExtractionReport, _collect, run_extraction
 from pipeline.extraction_plan import ClipJob, plan_extraction
 from pipeline.ingest import ingest
 from pipeline.segments import SegmentConfig
@@ -108,7 +109,7 @@ def stored(store):
 
 def run(plan, store, extractors, **more):
     return run_extraction(
-        plan=plan, extractors=extractors, store_root=store.root, **({"processes": 1} | more)
+        plan=plan, extractors=extractors, store=store, **({"processes": 1} | more)
     )
 
 
