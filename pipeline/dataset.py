@@ -1,65 +1,26 @@
 """Utterances packed for training: ragged arrays in one file, batches by gathering."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from extractors.sequence import FeatureSequence
 from models.batch import MODALITIES, Batch, PaddedSequence
-from pipeline.atomic import write_bytes
+from pipeline.dataset_file import write_dataset
 from pipeline.errors import DataError, StoreError
+from pipeline.examples import Example, ExampleList, Laid
+from pipeline.hosted_rows import ahead
 from pipeline.normalise import Normaliser
+from pipeline.ragged import Ragged
 
 #: Text of these columns is word pieces of a vocabulary, not features.
 TOKEN_COLUMNS = ("token_id",)
-
-
-class Example(NamedTuple):
-    """One utterance on its way into a data set.
-
-    Attributes
-    ----------
-    id : str
-        The segment's id.
-    label : float or None
-        Sentiment, None if unlabelled.
-    features : dict of str to FeatureSequence
-        Modality to the rows of this utterance; a missing modality is an absent key.
-    """
-
-    id: str
-    label: float | None
-    features: Mapping[str, FeatureSequence]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Ragged:
-    """One modality of all utterances, end to end.
-
-    Parameters
-    ----------
-    values : Tensor of float32, shape (sum of T, D)
-        Rows of all utterances.
-    valid : Tensor of bool, shape (sum of T,)
-        False where a row is no measurement.
-    offsets : Tensor of int64, shape (N + 1,)
-        Utterance ``i`` has rows ``offsets[i]`` to ``offsets[i + 1]``.
-    names : tuple of str, length D
-        Column names.
-    """
-
-    values: Tensor
-    valid: Tensor
-    offsets: Tensor
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,6 +57,26 @@ class PackedDataset:
         """Rows of each utterance, float32 (N,), as a sum of shares of each modality's longest."""
         rows = [ragged.offsets.diff() for ragged in self.modalities.values()]
         return torch.stack([one / one.max().clamp(min=1) for one in rows]).sum(dim=0)
+
+    @property
+    def value_bytes(self) -> int:
+        """What the values take, of which nearly all of a data set consists."""
+        return sum(ragged.values.nbytes for ragged in self.modalities.values())
+
+    def ahead(self, parts: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Go through batches; where values are on the host, the next one's are read meanwhile.
+
+        Parameters
+        ----------
+        parts : sequence of Tensor of int64
+            Positions, as :meth:`batch` will be asked for.
+
+        Returns
+        -------
+        iterator of Tensor
+            Each of ``parts``.
+        """
+        return ahead(self.modalities, parts)
 
     def positions(self, ids: Sequence[str]) -> Tensor:
         """Look positions up.
@@ -220,14 +201,17 @@ class PackedDataset:
         path : Path
             Where to.
         """
-        tensors = {"labels": self.labels.contiguous()}
-        names = {}
-        for modality, ragged in self.modalities.items():
-            names[modality] = ragged.names
-            for field in ("values", "valid", "offsets"):
-                tensors[f"{modality}/{field}"] = getattr(ragged, field).contiguous()
-        header = {"ids": self.ids, "names": names, "digest": self.digest}
-        write_bytes(path, save(tensors, metadata={"winnow": json.dumps(header)}))
+        write_dataset(
+            path,
+            values={n: ragged.values.cpu().numpy() for n, ragged in self.modalities.items()},
+            laid={
+                name: Laid(ragged.valid.cpu().numpy(), ragged.offsets.cpu().numpy(), ragged.names)
+                for name, ragged in self.modalities.items()
+            },
+            labels=self.labels.cpu().numpy(),
+            ids=self.ids,
+            digest=self.digest,
+        )
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -269,12 +253,14 @@ class PackedDataset:
         return cls(modalities=modalities, labels=labels, ids=ids, digest=digest)
 
     @classmethod
-    def pack(cls, examples: Sequence[Example], digest: str) -> Self:
-        """Lay utterances end to end.
+    def pack(cls, examples: Iterable[Example], digest: str) -> Self:
+        """Lay utterances end to end, in memory.
+
+        :class:`pipeline.dataset_writer.DatasetWriter` does so in a file.
 
         Parameters
         ----------
-        examples : sequence of Example
+        examples : iterable of Example
             N utterances, in the order that their positions shall have.
         digest : str
             Of what they were made from.
@@ -289,61 +275,35 @@ class PackedDataset:
         DataError
             If there are no utterances, two share an id, or columns differ between utterances.
         """
-        ids = tuple(example.id for example in examples)
-        if not ids:
-            raise DataError("there are no utterances to pack; ingest videos with speech first")
-        if len(set(ids)) != len(ids):
-            twice = next(name for name in ids if ids.count(name) > 1)
-            raise DataError(f"two utterances have the id {twice!r}")
-        present = [m for m in MODALITIES if any(m in example.features for example in examples)]
-        labels = [np.nan if example.label is None else example.label for example in examples]
+        taken, values = ExampleList(), dict[str, list[Any]]()
+        for example in examples:
+            for modality, sequence in taken.add(example).items():
+                values.setdefault(modality, []).append(sequence.values)
+        modalities = {
+            modality: Ragged(
+                values=torch.from_numpy(np.concatenate(values.pop(modality))),
+                valid=torch.from_numpy(laid.valid),
+                offsets=torch.from_numpy(laid.offsets),
+                names=laid.names,
+            )
+            for modality, laid in taken.laid().items()
+        }
         return cls(
-            modalities={modality: _pack_modality(examples, modality) for modality in present},
-            labels=torch.tensor(labels, dtype=torch.float32),
-            ids=ids,
+            modalities=modalities,
+            labels=torch.from_numpy(taken.labels),
+            ids=tuple(taken.ids),
             digest=digest,
         )
 
 
-def _pack_modality(examples: Sequence[Example], modality: str) -> Ragged:
-    first = next(e.features[modality] for e in examples if modality in e.features)
-    absent = FeatureSequence.empty(first.names)
-    sequences = [example.features.get(modality, absent) for example in examples]
-    for example, sequence in zip(examples, sequences, strict=True):
-        if sequence.names != first.names:
-            raise DataError(
-                f"{modality} of utterance {example.id!r} has {len(sequence.names)} columns, "
-                f"others have {len(first.names)}, or in another order; extract all clips with the "
-                "same settings"
-            )
-    lengths = [len(sequence) for sequence in sequences]
-    return Ragged(
-        values=torch.from_numpy(np.concatenate([sequence.values for sequence in sequences])),
-        valid=torch.from_numpy(np.concatenate([sequence.valid for sequence in sequences])),
-        offsets=torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)),
-        names=first.names,
-    )
-
-
 def _gather(ragged: Ragged, index: Tensor, modality: str, normaliser: Normaliser) -> PaddedSequence:
     """Take the rows of some utterances, standardised."""
-    raw, mask = _gather_rows(ragged, index)
-    return PaddedSequence(values=normaliser.apply(modality, raw) * mask[..., None], mask=mask)
+    found = ragged.gather(index)
+    values = found.padded(normaliser.apply(modality, found.rows))
+    return PaddedSequence(values=values, mask=found.mask)
 
 
 def _gather_tokens(ragged: Ragged, index: Tensor) -> Tensor:
     """Take the word pieces of some utterances, 0 where padded."""
-    raw, mask = _gather_rows(ragged, index)
-    return torch.where(mask, raw[..., 0].long(), 0)
-
-
-def _gather_rows(ragged: Ragged, index: Tensor) -> tuple[Tensor, Tensor]:
-    """Take rows (B, L, D) and whether they are measured (B, L), without a loop over utterances."""
-    starts, ends = ragged.offsets[index], ragged.offsets[index + 1]
-    longest = max(int((ends - starts).max()), 1)
-    steps = torch.arange(longest, device=index.device)
-    inside = steps < (ends - starts)[:, None]
-    if len(ragged.values) == 0:
-        return ragged.values.new_zeros(len(index), longest, ragged.values.shape[1]), inside
-    rows = torch.where(inside, starts[:, None] + steps, 0)
-    return ragged.values[rows], inside & ragged.valid[rows]
+    found = ragged.gather(index)
+    return found.padded(found.rows.long())[..., 0]

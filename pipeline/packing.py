@@ -7,9 +7,11 @@ from pathlib import Path
 
 from extractors.base import get as get_extractor
 from extractors.sequence import FeatureSequence
-from pipeline.dataset import Example, PackedDataset
+from pipeline.dataset import PackedDataset
+from pipeline.dataset_writer import DatasetWriter
 from pipeline.disk_space import require_space, stored_bytes
 from pipeline.errors import DataError, StoreError
+from pipeline.examples import Example
 from pipeline.failure_log import FailureLog
 from pipeline.fingerprint import settings_digest
 from pipeline.records import Segment
@@ -60,16 +62,19 @@ def pack_segments(
     }
     dataset = _load(_packed(folder, _digest(segments, there)))
     if dataset is None:
-        size = stored_bytes(_flat(there), store=store)
+        # twice: what is written is put together from temporary files
+        size = 2 * stored_bytes(_flat(there), store=store)
         require_space(folder, needed=size, reserve=reserve_bytes, purpose="packing")
-        examples = list(_examples(segments, there, store, log))
-        if not examples:
-            raise DataError(
-                f"none of {len(segments)} utterances has any feature; see the recorded failures"
-            )
-        # once more: what turned out to be damaged is no part of it
-        digest = _digest(segments, there)
-        PackedDataset.pack(examples, digest).save(_packed(folder, digest))
+        with DatasetWriter(folder) as writer:
+            for example in _examples(segments, there, store, log):
+                writer.add(example)
+            if not len(writer.examples):
+                raise DataError(
+                    f"none of {len(segments)} utterances has any feature; see the recorded failures"
+                )
+            # once more: what turned out to be damaged is no part of it
+            digest = _digest(segments, there)
+            writer.finish(_packed(folder, digest), digest=digest)
         dataset = PackedDataset.load(_packed(folder, digest))
     _record_absent(segments, set(dataset.ids), log)
     return dataset

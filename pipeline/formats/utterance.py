@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from extractors.sequence import FeatureSequence, Seconds
 from extractors.words import Word
-from pipeline.dataset import Example
+from pipeline.examples import Example
 
 #: What a feature file may claim at most as its width.
 WIDEST = 100_000

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from models.batch import MODALITIES
-from pipeline.dataset import PackedDataset, Ragged
+from pipeline.dataset import PackedDataset
 from pipeline.fingerprint import settings_digest
+from pipeline.ragged import Ragged
 from pipeline.randomness import mixed_seed
 from pipeline.splits import Split
 from pipeline.synthetic.contents import Content, draw_contents

@@ -15,7 +15,8 @@ from models.self_mm import SelfMM
 from models.self_mm_config import SelfMMConfig
 from pipeline.checkpoint import load_checkpoint, plain_model_config
 from pipeline.config import load_config
-from pipeline.dataset import Example, PackedDataset
+from pipeline.dataset import PackedDataset
+from pipeline.examples import Example
 from pipeline.splits import Split
 from pipeline.training import train_seed
 from pipeline.training_config import TrainingConfig

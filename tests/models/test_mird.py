@@ -13,7 +13,8 @@ from models.estimators import estimator_optimizer, fit_estimators
 from models.mird import MIRD
 from models.mird_config import MIRDConfig
 from pipeline.checkpoint import load_checkpoint
-from pipeline.dataset import Example, PackedDataset
+from pipeline.dataset import PackedDataset
+from pipeline.examples import Example
 from pipeline.splits import Split
 from pipeline.training import train_seed
 from pipeline.training_config import TrainingConfig

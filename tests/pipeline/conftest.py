@@ -16,7 +16,8 @@ from torch import nn
 import models.base
 from extractors.sequence import FeatureSequence
 from models.base import Losses, Output, SentimentModel
-from pipeline.dataset import Example, PackedDataset
+from pipeline.dataset import PackedDataset
+from pipeline.examples import Example
 from pipeline.report import RunReport
 from pipeline.runs import train_run
 from pipeline.splits import Split

@@ -70,7 +70,7 @@ def main(folder: Path) -> None:
 
     # the packed copy would leave less than is in reserve
     told = refused(project.pack)
-    assert "packing needs about 0.4 MB" in told, told
+    assert "packing needs about 0.7 MB" in told, told
     assert not project.workspace.packed.exists()
     assert project.store.verify() == []
     print("all is there")

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from extractors.sequence import FeatureSequence
-from pipeline.dataset import Example, PackedDataset
+from pipeline.dataset import PackedDataset
 from pipeline.errors import DataError, StoreError
+from pipeline.examples import Example
 from pipeline.normalise import Normaliser
 
 WIDTHS = {"text": 2, "audio": 3, "vision": 1}
