@@ -16,6 +16,7 @@ from pipeline.errors import DataError, SourceError
 from pipeline.extraction import ExtractionReport, run_extraction
 from pipeline.extraction_plan import ExtractionPlan, plan_extraction
 from pipeline.failure_log import FailureLog, record_failures
+from pipeline.frozen_test import frozen_split
 from pipeline.ingest import IngestReport, ingest
 from pipeline.manifest import read_manifest
 from pipeline.metrics import SentimentMetrics, sentiment_metrics
@@ -195,7 +196,7 @@ class Project:
             reserve_bytes=self.config.reserve_bytes,
         )
         record_failures(self.workspace, "pack", log.failures)
-        return dataset, kept_split(Split.load(self.workspace.split), set(dataset.ids))
+        return dataset, kept_split(frozen_split(self.workspace), set(dataset.ids))
 
     def train(
         self,

@@ -16,6 +16,7 @@ from models.errors import ModelError
 from pipeline.chain import Project
 from pipeline.cli_ablate import ablate_app
 from pipeline.cli_benchmark import benchmark_app
+from pipeline.cli_champion import champion_app, retrain_command
 from pipeline.cli_options import (
     DEFAULT_WORKSPACE,
     DEFAULTS,
@@ -43,7 +44,9 @@ from pipeline.workspace import Workspace
 app = App(name="winnow", help="From raw talking-head video to a trained sentiment model.")
 app.command(ablate_app)
 app.command(benchmark_app)
+app.command(champion_app)
 app.command(quarantine_app)
+app.command(retrain_command, name="retrain")
 app.command(store_app)
 
 

@@ -12,6 +12,7 @@ from extractors.errors import ExtractorError
 from pipeline.checkpoint import plain_model_config
 from pipeline.download import DownloadConfig
 from pipeline.errors import ConfigError
+from pipeline.retraining_config import RetrainingConfig
 from pipeline.segments import SegmentConfig
 from pipeline.splits import SplitConfig
 from pipeline.time_limits import TimeLimits
@@ -52,6 +53,8 @@ class RunConfig(BaseModel):
         What is trained.
     training : TrainingConfig
         How.
+    retraining : RetrainingConfig
+        When a candidate is trained, and what makes it the champion.
     segments : SegmentConfig
         Where an utterance ends that has no label.
     split : SplitConfig
@@ -89,6 +92,7 @@ class RunConfig(BaseModel):
     extractors: dict[str, dict[str, Any]] = DEFAULT_EXTRACTORS
     model: ModelChoice = ModelChoice()
     training: TrainingConfig = TrainingConfig()
+    retraining: RetrainingConfig = RetrainingConfig()
     segments: SegmentConfig = SegmentConfig()
     split: SplitConfig = SplitConfig()
     download: DownloadConfig = DownloadConfig()

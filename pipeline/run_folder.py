@@ -9,6 +9,9 @@ from pipeline.errors import RunError
 from pipeline.report import RunReport
 
 _LATEST = "latest"
+CHAMPION = "champion"
+#: Beside the folder of runs, see :mod:`pipeline.champion`.
+CHAMPION_FILE = "champion.json"
 
 
 def mark_latest(runs_folder: Path, run: str) -> None:
@@ -32,8 +35,8 @@ def load_run(runs_folder: Path, run: str = "latest") -> RunReport:
     runs_folder : Path
         Where runs lie.
     run : str
-        A run's id, or ``latest``: the one that was asked for last, whether it had to be trained
-        or was complete.
+        A run's id; ``latest``: the one that was asked for last, whether it had to be trained or was
+        complete; or ``champion``: the one that new videos are predicted by.
 
     Returns
     -------
@@ -48,11 +51,25 @@ def load_run(runs_folder: Path, run: str = "latest") -> RunReport:
     found = sorted(path.parent.name for path in runs_folder.glob("*/report.json"))
     if run == "latest" and (runs_folder / _LATEST).exists():
         run = (runs_folder / _LATEST).read_text().strip()
+    if run == CHAMPION:
+        run = _champion(runs_folder)
     if run not in found:
         raise RunError(
             f"no complete run {run!r} in {runs_folder}; there are: {', '.join(found) or 'none'}"
         )
     return RunReport.load(runs_folder / run / "report.json")
+
+
+def _champion(runs_folder: Path) -> str:
+    """Look the champion up in the file beside the folder of runs."""
+    path = runs_folder.parent / CHAMPION_FILE
+    run = json.loads(path.read_bytes())["run"] if path.exists() else None
+    if run is None:
+        raise RunError(
+            f"{path}: there is no champion; `winnow retrain` makes the first run the champion, "
+            "`winnow champion set RUN` any other"
+        )
+    return str(run)
 
 
 def selected_on(runs_folder: Path, run: str = "latest") -> tuple[str, ...]:
@@ -75,9 +92,37 @@ def selected_on(runs_folder: Path, run: str = "latest") -> tuple[str, ...]:
     RunError
         If there is no such run.
     """
-    folder = runs_folder / load_run(runs_folder, run).id
-    split = json.loads((folder / "config.json").read_text())["split"]
+    split = _split(runs_folder, run)
     return (*split["train"], *split["valid"])
+
+
+def utterances_tested(runs_folder: Path, run: str) -> tuple[str, ...]:
+    """List what a run was tested on.
+
+    Parameters
+    ----------
+    runs_folder : Path
+        Where runs lie.
+    run : str
+        A complete run's id, or ``latest``.
+
+    Returns
+    -------
+    tuple of str
+        Ids of the segments of its test split.
+
+    Raises
+    ------
+    RunError
+        If there is no such run.
+    """
+    return tuple(_split(runs_folder, run)["test"])
+
+
+def _split(runs_folder: Path, run: str) -> dict[str, list[str]]:
+    folder = runs_folder / load_run(runs_folder, run).id
+    split: dict[str, list[str]] = json.loads((folder / "config.json").read_text())["split"]
+    return split
 
 
 def discard_run(runs_folder: Path, run: str) -> None:
@@ -90,8 +135,12 @@ def discard_run(runs_folder: Path, run: str) -> None:
     run : str
         What :func:`run_id` returns; nothing happens if there is no such run.
     """
-    folder = runs_folder / run
+    folder, aside = runs_folder / run, runs_folder / f".{run}.part"
+    if aside.exists():
+        shutil.rmtree(aside)
     # without its report the run is incomplete: a deletion that is cut short loses no more
     (folder / "report.json").unlink(missing_ok=True)
     if folder.exists():
-        shutil.rmtree(folder)
+        # at once, lest a training goes on with half of a run
+        folder.rename(aside)
+        shutil.rmtree(aside)

@@ -65,6 +65,9 @@ class Split:
         ``given`` by the label file or ``made`` from a seed.
     seed : int
         Of a split that was made.
+    given : tuple of str
+        Clips whose place the label file names, as :func:`pipeline.clip_names.clip_names` names
+        them.
 
     Raises
     ------
@@ -78,6 +81,7 @@ class Split:
     group_by: str = "clip"
     source: str = "made"
     seed: int = 0
+    given: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         everything = self.train + self.valid + self.test
@@ -117,6 +121,7 @@ class Split:
         try:
             fields = json.loads(path.read_text())
             fields |= {name: tuple(fields[name]) for name in SPLIT_NAMES}
+            fields["given"] = tuple(fields.get("given", ()))
             return cls(**fields)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{path}: not a split ({error}); run ingest again") from error

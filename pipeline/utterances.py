@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from extractors.errors import ExtractorError
 from extractors.sequence import Seconds
 from extractors.words import Word
+from pipeline.clip_names import clip_names
 from pipeline.failure_log import FailureLog
 from pipeline.labels import Label
 from pipeline.records import Clip, Segment, Transcript
@@ -173,4 +174,5 @@ def divide(
         test=tuple(places["test"]),
         source="given" if given else "made",
         seed=config.seed,
+        given=tuple(dict.fromkeys(clip_names([s.id for s in segments if s.clip_id in given]))),
     )

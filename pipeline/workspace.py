@@ -82,6 +82,11 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def champion(self) -> Path:
+        """The :class:`~pipeline.champion.Champion`, JSON."""
+        return self.root / "champion.json"
+
+    @property
     def lock(self) -> Path:
         """Locked by the process that writes here, see :mod:`pipeline.workspace_lock`."""
         return self.root / "workspace.lock"

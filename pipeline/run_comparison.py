@@ -1,0 +1,187 @@
+"""Two runs beside each other on the same test utterances."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.errors import ModelError
+from pipeline.bootstrap import Bootstrap, Interval, paired_bootstrap
+from pipeline.category_metrics import category_scoring
+from pipeline.clip_names import clip_names
+from pipeline.dataset import PackedDataset
+from pipeline.errors import DataError, StoreError
+from pipeline.evaluation import labelled
+from pipeline.metrics import SENTIMENT, Score
+from pipeline.run_folder import load_run
+from pipeline.run_predictions import predict_seeds, read_predictions
+from pipeline.score_totals import Scoring
+from pipeline.splits import Split
+from pipeline.training_config import Device, choose_device
+
+_SMALLER_IS_BETTER = frozenset(("mae",))
+TODAY = "the features of today"
+STORED = "its stored predictions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How much better a candidate is than the champion.
+
+    Parameters
+    ----------
+    metric : str
+        What is compared, of the mean of each run's seeds.
+    candidate, champion : float
+        Its values.
+    improvement : float
+        Positive where the candidate is better.
+    interval : Interval
+        Of the improvement, by the paired bootstrap over clips.
+    confidence : float
+        Share of resampled improvements in the interval.
+    p_value : float
+        Two-sided.
+    utterances, clips : int
+        That were predicted by both and have a label.
+    champion_from : str
+        Whether the champion was evaluated on :data:`TODAY`, or :data:`STORED` had to do.
+    """
+
+    metric: str
+    candidate: Score
+    champion: Score
+    improvement: Score
+    interval: Interval
+    confidence: float
+    p_value: Score
+    utterances: int
+    clips: int
+    champion_from: str
+
+    @property
+    def better(self) -> bool:
+        """Whether the candidate is better beyond noise; not if nobody knows the noise."""
+        return self.interval.low > 0
+
+    def __str__(self) -> str:
+        ends = f"{self.interval.low:.4g} to {self.interval.high:.4g}"
+        return (
+            f"{self.metric} {self.candidate:.4g} against {self.champion:.4g}, better by "
+            f"{self.improvement:.4g}, {100 * self.confidence:g} % interval {ends}, "
+            f"on {self.utterances} utterances of {self.clips} clips"
+        )
+
+
+def compare_runs(
+    *,
+    runs_folder: Path,
+    candidate: str,
+    champion: str,
+    dataset: PackedDataset,
+    split: Split,
+    metric: str,
+    confidence: float,
+    device: Device = "auto",
+) -> Comparison:
+    """Compare two complete runs on the labelled test utterances, both on the same resampled clips.
+
+    Parameters
+    ----------
+    runs_folder : Path
+        Where both lie.
+    candidate, champion : str
+        Their ids.
+    dataset : PackedDataset
+        The features of today. If the champion cannot read them, what it predicted when it was
+        trained is compared.
+    split : Split
+        Of the data set; neither run has learned from its test utterances.
+    metric : str
+        One of :data:`pipeline.metrics.METRIC_NAMES`; for log odds it is the accuracy.
+    confidence : float
+        Share of resampled improvements in the interval.
+    device : {"auto", "cpu", "cuda"}
+        Where to predict.
+
+    Returns
+    -------
+    Comparison
+        Deterministic on a CPU.
+
+    Raises
+    ------
+    DataError
+        If both runs have no test utterance in common.
+    RunError
+        If a run is not complete.
+    """
+    index = labelled(dataset, split.test).tolist()
+    ids = tuple(dataset.ids[position] for position in index)
+    old, champion_from = _champion(runs_folder, champion, dataset, ids, device)
+    ids = tuple(name for name in ids if name in old)
+    if not ids:
+        raise DataError(
+            f"champion {champion!r} has predicted none of {len(index)} test utterances and cannot "
+            "read their features; promote the candidate with --force, or set another champion"
+        )
+    new = _predict(runs_folder, candidate, dataset, ids, device)
+    target = dataset.labels[dataset.positions(ids)].double().cpu().numpy()
+    first, second = (np.array([scores[name] for name in ids]) for scores in (new, old))
+    scoring: Scoring = SENTIMENT
+    if any(_log_odds(runs_folder, run) for run in (candidate, champion)):
+        first, second, target = (1.0 * (values > 0) for values in (first, second, target))
+        scoring, metric = category_scoring(2), "accuracy"
+    clips = clip_names(ids)
+    found = paired_bootstrap(
+        first=first,
+        second=second,
+        target=target,
+        clips=clips,
+        scoring=scoring,
+        bootstrap=Bootstrap(level=confidence),
+    )[metric]
+    sign = -1.0 if metric in _SMALLER_IS_BETTER else 1.0
+    ends = sorted((sign * found.interval.low, sign * found.interval.high))
+    return Comparison(
+        metric=metric,
+        candidate=scoring.score(first, target)[metric],
+        champion=scoring.score(second, target)[metric],
+        improvement=sign * found.difference,
+        interval=Interval(low=ends[0], high=ends[1]),
+        confidence=confidence,
+        p_value=found.p_value,
+        utterances=len(ids),
+        clips=len(set(clips)),
+        champion_from=champion_from,
+    )
+
+
+def _predict(
+    runs_folder: Path, run: str, dataset: PackedDataset, ids: tuple[str, ...], device: Device
+) -> dict[str, float]:
+    """Take the mean of a run's seeds, as for new videos."""
+    report = load_run(runs_folder, run)
+    predictions = predict_seeds(
+        folder=runs_folder / report.id,
+        seeds=tuple(seed.seed for seed in report.seeds),
+        dataset=dataset,
+        ids=ids,
+        device=choose_device(device),
+    )
+    return dict(zip(ids, predictions.mean.tolist(), strict=True))
+
+
+def _champion(
+    runs_folder: Path, run: str, dataset: PackedDataset, ids: tuple[str, ...], device: Device
+) -> tuple[dict[str, float], str]:
+    try:
+        return _predict(runs_folder, run, dataset, ids, device), TODAY
+    except (DataError, StoreError, ModelError):
+        # its extractors are set differently by now, or its file is of another version
+        stored = read_predictions(runs_folder / run / "predictions.csv", on="test")
+        return dict(zip(stored.ids, stored.by_seed.mean(axis=0).tolist(), strict=True)), STORED
+
+
+def _log_odds(runs_folder: Path, run: str) -> bool:
+    return load_run(runs_folder, run).model_config.get("regression") == "logistic"
