@@ -25,6 +25,7 @@ from pipeline.prediction_table import prediction_csv
 from pipeline.quarantine import Quarantine
 from pipeline.records import Clip, Failure, Segment, Transcript
 from pipeline.report import RunReport
+from pipeline.run_examples import source_spans
 from pipeline.run_folder import discard_run
 from pipeline.runs import predict_run, run_id, train_run
 from pipeline.split_checks import kept_split, refuse_seen, refuse_unlabelled
@@ -237,6 +238,7 @@ class Project:
                 "failures": [asdict(failure) for failure in self.failures()],
                 "extraction": extraction.facts() if extraction else {},
                 "data": self._facts(),
+                "examples": source_spans(segments=self.segments(), clips=self.clips()),
             }
         refuse_unlabelled(split)
         identity: dict[str, Any] = {

@@ -24,8 +24,11 @@ from pipeline.figures import draw_labels, draw_losses, draw_scatter, save_figure
 from pipeline.fingerprint import settings_digest
 from pipeline.metrics import SentimentMetrics, sentiment_metrics
 from pipeline.report import RunReport, SeedReport, summarise
-from pipeline.report_page import render_markdown
+from pipeline.run_examples import SourceSpan, save_spans
+from pipeline.run_findings import SPANS_FILE
 from pipeline.run_folder import load_run, mark_latest
+from pipeline.run_pages import write_pages
+from pipeline.run_parts import save_parts
 from pipeline.run_predictions import Floats, Predictions, predict_seeds
 from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.training import train_seed
@@ -33,7 +36,7 @@ from pipeline.training_config import Device, TrainingConfig, choose_device
 from pipeline.training_state import EpochRecord, SeedResult
 
 #: What a caller may say about how the data came to be.
-CONTEXT_KEYS = ("data", "extraction", "failures", "timings")
+CONTEXT_KEYS = ("data", "examples", "extraction", "failures", "timings")
 
 
 def run_id(
@@ -118,7 +121,8 @@ def train_run(
         Receives a folder named by :func:`run_id`.
     context : mapping, optional
         For the report: ``timings`` (stage to seconds), ``failures`` (list of dict), ``extraction``
-        (dict of counts) and ``data`` (dict of further facts).
+        (dict of counts), ``data`` (dict of further facts) and ``examples`` (segment id to
+        :class:`~pipeline.run_examples.SourceSpan`).
     on_progress : callable, optional
         Called with seed and epoch after each epoch.
 
@@ -204,7 +208,7 @@ def _with_present_failures(folder: Path, failures: Sequence[dict[str, Any]]) -> 
     report = RunReport.load(folder / "report.json")
     if list(report.failures) != list(failures):
         report = replace(report, failures=tuple(failures))
-        write_text(folder / "report.md", render_markdown(report))
+        write_pages(folder, report)
         report.save(folder / "report.json")
     return report
 
@@ -214,7 +218,7 @@ def _checked_context(context: Mapping[str, Any] | None) -> dict[str, Any]:
     unknown = sorted(set(given) - set(CONTEXT_KEYS))
     if unknown:
         raise ConfigError(f"context of a run: unknown {unknown}; there are {list(CONTEXT_KEYS)}")
-    return {"data": {}, "extraction": {}, "failures": (), "timings": {}} | given
+    return {"data": {}, "examples": {}, "extraction": {}, "failures": (), "timings": {}} | given
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -278,8 +282,23 @@ class _Run:
             failures=tuple(context["failures"]),
             extraction=context["extraction"],
         )
+        self._keep_for_report(context["examples"])
         self._write(report, predictions)
         return report
+
+    def _keep_for_report(self, examples: Mapping[str, SourceSpan]) -> None:
+        """Keep of the test split what a report shows besides scores."""
+        spans = {name: examples[name] for name in self.split.test if name in examples}
+        if spans:
+            save_spans(self.folder / SPANS_FILE, spans)
+        save_parts(
+            folder=self.folder,
+            dataset=self.dataset,
+            split=self.split,
+            model_config=self.model_config,
+            seed=self.training.seeds[0],
+            device=choose_device(self.training.device),
+        )
 
     def _train(
         self, seed: int, on_progress: Callable[[int, EpochRecord], None] | None
@@ -342,7 +361,7 @@ class _Run:
         }
         for name, figure in drawn.items():
             save_figure(figure, self.folder / "figures" / f"{name}.png")
-        write_text(self.folder / "report.md", render_markdown(report))
+        write_pages(self.folder, report)
         report.save(self.folder / "report.json")
 
 

@@ -29,7 +29,7 @@ def test_a_run_leaves_everything_behind(run, tmp_path):
     folder = tmp_path / "runs" / report.id
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {
-        *("config.json", "predictions.csv", "report.json", "report.md"),
+        *("config.json", "predictions.csv", "report.html", "report.json", "report.md"),
         *(f"figures/{name}.png" for name in ("labels", "losses", "scatter")),
         *(f"seed-{n}/{name}" for n in (0, 1) for name in ("model.safetensors", "result.json")),
     }
