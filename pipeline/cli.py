@@ -17,6 +17,7 @@ from pipeline.chain import Project
 from pipeline.cli_ablate import ablate_app
 from pipeline.cli_benchmark import benchmark_app
 from pipeline.cli_champion import champion_app, retrain_command
+from pipeline.cli_maintain import maintain
 from pipeline.cli_options import (
     DEFAULT_WORKSPACE,
     DEFAULTS,
@@ -45,6 +46,7 @@ app = App(name="winnow", help="From raw talking-head video to a trained sentimen
 app.command(ablate_app)
 app.command(benchmark_app)
 app.command(champion_app)
+app.command(maintain)
 app.command(quarantine_app)
 app.command(retrain_command, name="retrain")
 app.command(store_app)

@@ -12,6 +12,7 @@ from extractors.errors import ExtractorError
 from pipeline.checkpoint import plain_model_config
 from pipeline.download import DownloadConfig
 from pipeline.errors import ConfigError
+from pipeline.maintenance_config import MaintenanceConfig
 from pipeline.retraining_config import RetrainingConfig
 from pipeline.segments import SegmentConfig
 from pipeline.splits import SplitConfig
@@ -23,6 +24,8 @@ from pipeline.workspace import Workspace
 #: What is extracted when the configuration does not say.
 DEFAULT_EXTRACTORS: dict[str, dict[str, Any]] = {"covarep": {}, "openface": {}, "bert": {}}
 _STRICT = ConfigDict(extra="forbid", frozen=True)
+#: What executes the shards of an extraction.
+Runner = Literal["local", "dask", "ray"]
 
 
 class ModelChoice(BaseModel):
@@ -81,6 +84,8 @@ class RunConfig(BaseModel):
         How often an extractor may fail on a clip before it is not tried again; 0 for no end.
     reserve_megabytes : float
         What features and packed data leave free of a disk; what leaves less is not begun.
+    maintenance : MaintenanceConfig
+        How long is kept what nothing in use needs.
     wait_seconds : float
         How long a step waits while another run is at work in the workspace; then it is refused.
     hours : TimeLimits
@@ -97,9 +102,10 @@ class RunConfig(BaseModel):
     split: SplitConfig = SplitConfig()
     download: DownloadConfig = DownloadConfig()
     words: WordConfig = WordConfig()
+    maintenance: MaintenanceConfig = MaintenanceConfig()
     store: str | None = None
     store_options: dict[str, Any] = Field(default_factory=dict)
-    runner: Literal["local", "dask", "ray"] = "local"
+    runner: Runner = "local"
     runner_address: str | None = None
     jobs: int = Field(default=0, ge=0)
     stable_seconds: float = Field(default=0.0, ge=0)

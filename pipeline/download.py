@@ -1,5 +1,6 @@
 """Videos and their subtitles from addresses, through yt-dlp; nothing is fetched twice."""
 
+import glob
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -139,6 +140,40 @@ def download(
         except SourceError as error:
             log.record(error, item=address, step="download")
     return list(found.values())
+
+
+def list_downloads(folder: Path) -> list[Download]:
+    """Read what was fetched.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files went.
+
+    Returns
+    -------
+    list of Download
+        Whether their file is still there or not.
+    """
+    return read_manifest(folder / _MANIFEST, Download)
+
+
+def delete_download(folder: Path, path: Path) -> None:
+    """Delete a video that was fetched, and what lies beside it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files went.
+    path : Path
+        The video's; its address is fetched again when it is named again.
+    """
+    # first the video: without it the rest counts for nothing and is deleted the next time
+    path.unlink(missing_ok=True)
+    for beside in folder.glob(f"{glob.escape(path.stem)}.*"):
+        beside.unlink(missing_ok=True)
+    left = [item for item in list_downloads(folder) if Path(item.path).resolve() != path.resolve()]
+    write_manifest(folder / _MANIFEST, left)
 
 
 def _checked(address: str) -> str:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from extractors.errors import ExtractorError
@@ -14,6 +15,7 @@ from pipeline.fingerprint import file_digest
 from pipeline.labels import find_labels
 from pipeline.manifest import read_manifest, write_manifest
 from pipeline.records import Clip, Failure, Segment, Transcript
+from pipeline.removals import RemovedClip, update_removals
 from pipeline.segments import SegmentConfig
 from pipeline.settling import settled
 from pipeline.sources import find_sources
@@ -44,6 +46,8 @@ class IngestReport:
         What could not be used, and why.
     moved : tuple of str
         Paths of clips that were found elsewhere the last time; what was made of them stays.
+    removed : tuple of RemovedClip
+        Clips of earlier times that were not found, each until it is found again.
     """
 
     clips: tuple[Clip, ...]
@@ -52,6 +56,7 @@ class IngestReport:
     split: Split
     failures: tuple[Failure, ...]
     moved: tuple[str, ...] = ()
+    removed: tuple[RemovedClip, ...] = ()
 
 
 def ingest(
@@ -129,6 +134,14 @@ def ingest(
         split=divide(segments=made, labels=labels, config=split),
         failures=(*log.failures, *_vanished(before, clips)),
         moved=_moved(before, clips),
+        removed=tuple(
+            update_removals(
+                read_manifest(workspace.removed, RemovedClip),
+                before=before,
+                after=clips,
+                now=datetime.now(UTC),
+            )
+        ),
     )
     _write(report, workspace, speech)
     return report
@@ -152,7 +165,8 @@ def _vanished(before: Sequence[Clip], clips: Sequence[Clip]) -> list[Failure]:
             item=clip.path,
             step="ingest",
             code="vanished",
-            detail=f"{clip.path}: was there the last time and is gone; its features are kept",
+            detail=f"{clip.path}: was there the last time and is gone; its features are kept "
+            "for maintenance.grace_days, in case it comes back",
             clip_id=clip.id,
         )
         for clip in before
@@ -251,6 +265,8 @@ def _find_transcripts(
 
 
 def _write(report: IngestReport, workspace: Workspace, speech: SpeechFinder) -> None:
+    # first: a run that is killed in between notices the same removals again
+    write_manifest(workspace.removed, report.removed)
     write_manifest(workspace.clips, report.clips)
     write_manifest(workspace.transcripts, report.transcripts)
     speech.save()

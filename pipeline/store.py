@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,10 +71,13 @@ class StoredFile(NamedTuple):
         Below the store's root.
     size : int
         Bytes.
+    modified : float
+        When it was written, seconds since 1970; 0 where the file system does not say.
     """
 
     path: str
     size: int
+    modified: float = 0.0
 
 
 def describe_extractor(extractor: Extractor) -> dict[str, Any]:
@@ -239,7 +243,8 @@ class FeatureStore:
             return
         found = self._files.find(self._base, detail=True)
         for path in sorted(found):
-            yield StoredFile(path.removeprefix(self._base).lstrip("/"), found[path]["size"])
+            name = path.removeprefix(self._base).lstrip("/")
+            yield StoredFile(name, found[path]["size"], _modified(found[path]))
 
     def verify(self) -> list[str]:
         """Read every sequence and compare it with its digest.
@@ -249,15 +254,32 @@ class FeatureStore:
         list of str
             One message for each damaged file.
         """
-        problems = []
-        for stored in self.files():
-            if not _is_sequence(stored.path):
+        return [message for _, message in self.damaged(self.files())]
+
+    def damaged(self, stored: Iterable[StoredFile]) -> Iterator[tuple[StoredFile, str]]:
+        """Read sequences and compare each with its digest.
+
+        Parameters
+        ----------
+        stored : iterable of StoredFile
+            From :meth:`files`; what is no sequence is passed over.
+
+        Yields
+        ------
+        stored : StoredFile
+            A damaged one.
+        message : str
+            What is wrong with it.
+        """
+        for entry in stored:
+            if not _is_sequence(entry.path):
                 continue
             try:
-                self._read(stored.path)
+                self._read(entry.path)
             except StoreError as error:
-                problems.append(str(error))
-        return problems
+                # deleted since it was listed: nothing is wrong with that
+                if error.code != "not_stored":
+                    yield entry, str(error)
 
     def unreachable(self, keys: Iterable[FeatureKey]) -> list[StoredFile]:
         """Find what no setting in use can reach.
@@ -288,7 +310,7 @@ class FeatureStore:
         Parameters
         ----------
         stored : iterable of StoredFile
-            From :meth:`unreachable`.
+            From :meth:`unreachable`; those that are gone already are no error.
         """
         for entry in stored:
             with suppress(FileNotFoundError):
@@ -327,6 +349,17 @@ class FeatureStore:
             raise StoreError(
                 f"{self.root}: {path} is damaged ({error}); delete it and extract again"
             ) from error
+
+
+def _modified(info: Mapping[str, Any]) -> float:
+    """Find the time among what a file system says of a file; each has its own name for it."""
+    for name in ("mtime", "LastModified", "updated", "created"):
+        value = info.get(name)
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        if value is not None:
+            return value.timestamp() if isinstance(value, datetime) else float(value)
+    return 0.0
 
 
 def _is_sequence(path: str) -> bool:

@@ -38,6 +38,8 @@ def ingest_table(report: IngestReport) -> Table:
     table.add_row("of them labelled", f"{labelled} ({sizes})")
     if report.moved:
         table.add_row("moved since the last time", str(len(report.moved)))
+    if report.removed:
+        table.add_row("no longer there", str(len(report.removed)))
     table.add_row("could not be used", str(len(report.failures)))
     return table
 

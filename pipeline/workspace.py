@@ -42,6 +42,11 @@ class Workspace:
         return self.root / "failures.jsonl"
 
     @property
+    def removed(self) -> Path:
+        """Manifest of :class:`~pipeline.removals.RemovedClip`."""
+        return self.root / "removed.jsonl"
+
+    @property
     def quarantine(self) -> Path:
         """Manifest of :class:`~pipeline.quarantine.RepeatedFailure`."""
         return self.root / "quarantine.jsonl"
