@@ -44,11 +44,10 @@ def predict(
         Scores on the CPU, in the order of ``index``.
     """
     model.eval()
+    batches = torch.split(index.to(dataset.labels.device), batch_size) if len(index) else ()
     with seeded(0):
         parts = [
-            model(dataset.batch(part, normaliser)).prediction
-            for part in torch.split(index.to(dataset.labels.device), batch_size)
-            if len(part)
+            model(dataset.batch(part, normaliser)).prediction for part in dataset.ahead(batches)
         ]
     return torch.cat(parts).float().cpu() if parts else torch.zeros(0)
 

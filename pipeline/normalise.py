@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -60,7 +61,7 @@ class Normaliser:
         """
         mean, scale = {}, {}
         for modality, blocks in rows.items():
-            centre, spread = _moments(blocks)
+            _, centre, spread = column_moments(blocks)
             # relative to the values themselves, so that no unit makes a feature vanish
             varies = (spread > 1e-6 * centre.abs()) & (spread > torch.finfo(torch.float32).tiny)
             mean[modality] = centre.float()
@@ -88,28 +89,54 @@ class Normaliser:
         return _finite(values).sub_(mean).div_(scale).clamp_(-LIMIT, LIMIT)
 
 
-def _finite(values: Tensor) -> Tensor:
-    return torch.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+class Moments(NamedTuple):
+    """What is known of the columns of a table.
 
-
-def _moments(blocks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Measure mean and standard deviation of each column, float64.
-
-    Blocks are merged by their moments (Chan, Golub & LeVeque 1979, eq. 2.1).
+    Attributes
+    ----------
+    rows : int
+        How many there are.
+    mean, deviation : Tensor of float64, shape (D,)
+        Mean and standard deviation of each column; 0 where there are no rows.
     """
-    count, centre, spread = 0, torch.zeros(0), torch.zeros(0)
+
+    rows: int
+    mean: Tensor
+    deviation: Tensor
+
+
+def column_moments(blocks: Iterable[Tensor]) -> Moments:
+    """Measure mean and standard deviation of each column of a table.
+
+    Parameters
+    ----------
+    blocks : iterable of Tensor, shape (T, D)
+        The table's rows, a block at a time, at least one block; not finite ones count as 0.
+
+    Returns
+    -------
+    Moments
+        Merged from those of the blocks (Chan, Golub & LeVeque 1979, eq. 2.1).
+    """
+    found: Moments | None = None
     for block in blocks:
         exact = _finite(block).double()
-        if not len(exact):
-            exact = exact.new_zeros(1, block.shape[1])
-        mean, deviation = exact.mean(0), exact.std(0, correction=0)
-        if not count:
-            count, centre, spread = len(exact), mean, deviation
-            continue
-        total = count + len(exact)
-        share = len(exact) / total
-        between = share * (1 - share) * (mean - centre) ** 2
-        spread = ((1 - share) * spread**2 + share * deviation**2 + between).sqrt()
-        centre = centre + share * (mean - centre)
-        count = total
-    return centre, spread
+        some = exact if len(exact) else exact.new_zeros(1, block.shape[1])
+        one = Moments(len(exact), some.mean(0), some.std(0, correction=0))
+        found = _merged(found, one) if found is not None and found.rows else one
+    if found is None:
+        raise ValueError("there must be at least one block, possibly without rows")
+    return found
+
+
+def _merged(one: Moments, other: Moments) -> Moments:
+    count = one.rows + other.rows
+    share = other.rows / count
+    shift = other.mean - one.mean
+    square = (1 - share) * one.deviation**2 + share * other.deviation**2
+    deviation = (square + share * (1 - share) * shift**2).sqrt()
+    return Moments(count, one.mean + share * shift, deviation)
+
+
+def _finite(values: Tensor) -> Tensor:
+    return torch.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)

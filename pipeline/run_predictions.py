@@ -16,6 +16,7 @@ from pipeline.checkpoint import load_checkpoint
 from pipeline.clip_names import clip_names
 from pipeline.collection_metrics import collection_scores
 from pipeline.dataset import PackedDataset
+from pipeline.dataset_placement import place
 from pipeline.errors import StoreError
 from pipeline.evaluation import predict
 from pipeline.score_summary import SeedScores
@@ -256,7 +257,7 @@ def predict_seeds(
         scores = predict(
             model=checkpoint.model.to(device),
             normaliser=checkpoint.normaliser,
-            dataset=checkpoint.fit(dataset).to(device),
+            dataset=place(checkpoint.fit(dataset), device=device),
             index=index,
         )
         by_seed[seed] = scores.double().numpy()

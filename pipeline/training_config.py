@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import torch
 
+from pipeline.dataset_placement import DataPlace
 from pipeline.errors import ConfigError
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -17,6 +18,8 @@ _IDENTITY_UNLESS_DEFAULT = ("precision", "accumulate", "compile")
 #: These change how fast, where and how well observed a training is, not what comes of it.
 _NO_IDENTITY = (
     "device",
+    "data_on",
+    "data_limit_gigabytes",
     "devices",
     "nodes",
     "seeds",
@@ -63,6 +66,12 @@ class TrainingConfig:
         did so. Learning rate and end of the training follow the validation split either way.
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes a GPU if there is one. No part of a run's identity.
+    data_on : {"auto", "device", "host"}
+        Where the features are: copied to the device as a whole, or read from their file and sent a
+        batch at a time. ``auto`` does the second where they are larger than the limit. On a CPU
+        they are memory-mapped either way. Results are the same.
+    data_limit_gigabytes : float or None
+        The limit of ``auto``, >= 0; None is half of the GPU's free memory, and no limit on a CPU.
     seeds : tuple of int
         One training each, distinct.
     precision : {32, "bf16"}
@@ -108,6 +117,8 @@ class TrainingConfig:
     plateau: int = 3
     selection: Selection = "valid"
     device: Device = "auto"
+    data_on: DataPlace = "auto"
+    data_limit_gigabytes: float | None = None
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     precision: Precision = 32
     accumulate: int = 1
@@ -132,6 +143,8 @@ class TrainingConfig:
             "plateau": self.plateau >= 0,
             "selection": self.selection in get_args(Selection),
             "device": self.device in get_args(Device),
+            "data_on": self.data_on in get_args(DataPlace),
+            "data_limit_gigabytes": 0 <= (self.data_limit_gigabytes or 0) < math.inf,
             "seeds": bool(self.seeds) and len(set(self.seeds)) == len(self.seeds),
             "precision": self.precision in get_args(Precision),
             "accumulate": self.accumulate >= 1,
@@ -154,6 +167,12 @@ class TrainingConfig:
                 f"training: a batch of min_batch = {self.min_batch} utterances has less than 2 for "
                 f"each of {self.ranks} processes; set it to {2 * self.ranks} or more"
             )
+
+    @property
+    def data_limit_bytes(self) -> int | None:
+        """What of a data set is copied to the device as a whole; None if that is for it to say."""
+        limit = self.data_limit_gigabytes
+        return None if limit is None else round(limit * 1e9)
 
     @property
     def ranks(self) -> int:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from models.batch import Batch
 from models.estimators import estimator_optimizer, fit_estimators
 from pipeline.batching import make_batches
 from pipeline.dataset import PackedDataset
+from pipeline.dataset_placement import place
+from pipeline.dataset_statistics import fit_normaliser
 from pipeline.errors import DataError, RunError
 from pipeline.evaluation import labelled, predict
-from pipeline.normalise import Normaliser
 from pipeline.randomness import mixed_seed
 from pipeline.splits import Split
 from pipeline.training_config import TrainingConfig
@@ -46,7 +47,7 @@ class TrainingLoop:
     model : SentimentModel
         Untrained; moved to the device.
     dataset : PackedDataset
-        Copied to the device as a whole.
+        Copied to the device as a whole, or a batch at a time, as ``config.data_on`` says.
     split : Split
         Labelled utterances of ``train`` are learned from, those of ``valid`` select the epoch, or
         for ``test_oracle`` those of ``test``; unlabelled ones come from outside of ``valid`` and
@@ -81,7 +82,12 @@ class TrainingLoop:
     ) -> None:
         self.config, self.model = config, model
         self.fabric = make_fabric(config, device)
-        self.dataset = dataset.to(self.fabric.device)
+        self.dataset = place(
+            dataset,
+            device=self.fabric.device,
+            data_on=config.data_on,
+            limit_bytes=config.data_limit_bytes,
+        )
         self.train, self.valid = (labelled(self.dataset, ids) for ids in (split.train, split.valid))
         if len(self.train) < 2 * config.ranks or not len(self.valid):
             raise DataError(
@@ -240,6 +246,8 @@ class TrainingLoop:
         before, started = position.seconds, time.perf_counter()
         position.sums = {n: value.to(self.fabric.device) for n, value in position.sums.items()}
         every = self.config.gradient_norms
+        left = batches[position.steps * self.config.accumulate :]
+        fed = self.dataset.ahead([self._with_unlabelled(self._own(index)) for index in left])
         for number in range(position.steps, len(starts)):
             measured = number == 0 and every > 0 and epoch % every == 0
             values = self._train_group(
@@ -248,6 +256,7 @@ class TrainingLoop:
                 epoch=epoch,
                 seed=mixed_seed(seed, epoch, number) if self.config.ranks > 1 else None,
                 gradient_norms=position.gradient_norms if measured else None,
+                fed=fed,
             )
             position.add(values | {"norm": (1 / len(starts)) * values["norm"]})
             position.weights = dict(self.step.weights)
@@ -269,6 +278,7 @@ class TrainingLoop:
         epoch: int,
         seed: int | None = None,
         gradient_norms: dict[str, float] | None = None,
+        fed: Iterator[Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Take one step; return its part of the epoch's mean losses, and its gradient's norm.
 
@@ -282,12 +292,13 @@ class TrainingLoop:
         for number, index in enumerate(group):
             divided = shares(index, ranks=self.config.ranks)
             own = divided[rank()]
+            positions = self._with_unlabelled(own) if fed is None else next(fed)
             goes_on = number + 1 < len(group) and self.config.ranks > 1
             with (
                 explained_precision(self.model),
                 self.fabric.no_backward_sync(self.wrapped_step, enabled=goes_on),
             ):
-                losses: dict[str, Tensor] = self.wrapped_step(self._with_unlabelled(own), progress)
+                losses: dict[str, Tensor] = self.wrapped_step(positions, progress)
                 if gradient_norms is not None and not number:
                     gradient_norms |= self._gradient_norms(losses)
                 weight = self.config.ranks * len(own) / utterances
@@ -309,6 +320,9 @@ class TrainingLoop:
         for share, divided, batch, output in seen:
             values.add(self._after_step(batch, output, divided, epoch=epoch, share=share))
         return values.sums | {"norm": norm}
+
+    def _own(self, index: Tensor) -> Tensor:
+        return shares(index, ranks=self.config.ranks)[rank()]
 
     def _with_unlabelled(self, index: Tensor) -> Tensor:
         return torch.cat([index, self.unlabelled[index].flatten()])
@@ -375,25 +389,3 @@ class TrainingLoop:
             # log odds are no estimate of the label: their distance from it says nothing
             return float(((prediction > 0) != (target > 0)).float().mean())
         return float((prediction - target).abs().mean())
-
-
-def fit_normaliser(dataset: PackedDataset, index: Tensor) -> Normaliser:
-    """Measure the statistics of some utterances.
-
-    Parameters
-    ----------
-    dataset : PackedDataset
-        The features.
-    index : Tensor of int64, shape (n,)
-        Positions of the training utterances.
-
-    Returns
-    -------
-    Normaliser
-        Over their valid rows.
-    """
-    rows = {}
-    for name, ragged in dataset.modalities.items():
-        owner = torch.repeat_interleave(ragged.offsets.diff())
-        rows[name] = ragged.values[torch.isin(owner, index) & ragged.valid]
-    return Normaliser.fit(rows)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from pipeline.dataset import PackedDataset
 from pipeline.errors import DataError
-from pipeline.normalise import Normaliser
+from pipeline.normalise import Normaliser, column_moments
 from pipeline.splits import Split
 
 
@@ -98,8 +98,8 @@ def domain_shift(
     """
     shifts = {}
     for name, ragged in dataset.modalities.items():
-        owner = torch.repeat_interleave(ragged.offsets.diff())
-        rows = ragged.values[torch.isin(owner, pool) & ragged.valid]
-        if len(rows):
-            shifts[name] = float(normaliser.apply(name, rows).double().mean(dim=0).abs().mean())
+        blocks = (normaliser.apply(name, rows) for rows in ragged.measured(pool))
+        moments = column_moments(blocks)
+        if moments.rows:
+            shifts[name] = float(moments.mean.abs().mean())
     return shifts

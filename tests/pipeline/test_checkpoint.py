@@ -13,9 +13,9 @@ from pipeline.checkpoint import (
     save_checkpoint,
     write_tensors,
 )
+from pipeline.dataset_statistics import fit_normaliser
 from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.evaluation import predict
-from pipeline.training_loop import fit_normaliser
 
 SMALL = {"width": 8, "layers": 1, "heads": 2, "statistics_width": 8, "decoder_width": 8}
 

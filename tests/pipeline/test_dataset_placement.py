@@ -1,3 +1,6 @@
+from dataclasses import replace
+from math import inf
+
 import pytest
 import torch
 
@@ -6,6 +9,8 @@ from pipeline.dataset_placement import place
 from pipeline.errors import ConfigError
 from pipeline.hosted_rows import HostedRagged
 from pipeline.synthetic.token_text import TokenDataset
+from pipeline.training import train_seed
+from pipeline.training_config import TrainingConfig
 
 
 def is_hosted(dataset):
@@ -67,6 +72,45 @@ def test_what_a_kind_of_data_set_adds_is_kept(dataset):
 def test_an_unknown_place_is_refused(dataset):
     with pytest.raises(ConfigError, match=r"'disk'.*'auto', 'device', 'host'"):
         place(dataset, device="cpu", data_on="disk")
+
+
+@pytest.mark.parametrize("split_rate", [0, 1])
+def test_training_does_not_depend_on_it(tmp_path, dataset, split, masked_mean, split_rate):
+    labels = dataset.labels.clone()
+    labels[dataset.positions(split.train[:5])] = torch.nan
+    dataset = replace(dataset, labels=labels)
+    identities, weights, results = [], [], []
+    for name, settings in {
+        "device": {"data_on": "device"},
+        "host": {"data_on": "host"},
+        "limit": {"data_limit_gigabytes": 0.0},
+    }.items():
+        config = TrainingConfig(
+            max_epochs=2, batch_size=8, min_batch=2, split_rate=split_rate, seeds=(0,), **settings
+        )
+        identities.append(config.identity)
+        result = train_seed(
+            dataset=dataset,
+            split=split,
+            model_name=masked_mean,
+            model_config={},
+            config=config,
+            seed=0,
+            folder=tmp_path / name,
+        )
+        results.append([replace(record, seconds=0) for record in result.history])
+        weights.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert identities[0] == identities[1] == identities[2]
+    assert weights[0] == weights[1] == weights[2]
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"data_on": "disk"}, {"data_limit_gigabytes": -1.0}, {"data_limit_gigabytes": inf}]
+)
+def test_settings_outside_their_range_are_refused(settings):
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        TrainingConfig(**settings)
 
 
 @pytest.mark.gpu

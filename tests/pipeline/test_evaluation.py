@@ -7,9 +7,9 @@ import torch
 from sklearn.metrics import mean_absolute_error
 
 from pipeline.checkpoint import build_model
+from pipeline.dataset_statistics import fit_normaliser
 from pipeline.errors import DataError
 from pipeline.evaluation import constant_baseline, evaluate, labelled, predict
-from pipeline.training_loop import fit_normaliser
 
 
 @pytest.fixture

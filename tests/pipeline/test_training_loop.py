@@ -6,12 +6,13 @@ import torch
 from sklearn.metrics import mean_absolute_error, zero_one_loss
 
 from pipeline.checkpoint import build_model
+from pipeline.dataset_statistics import fit_normaliser
 from pipeline.errors import DataError, RunError
 from pipeline.evaluation import predict
 from pipeline.splits import Split
 from pipeline.training import train_seed
 from pipeline.training_config import TrainingConfig
-from pipeline.training_loop import TrainingLoop, fit_normaliser
+from pipeline.training_loop import TrainingLoop
 
 
 def test_statistics_are_of_the_valid_rows_of_the_given_utterances(dataset):

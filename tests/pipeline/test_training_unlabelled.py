@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.dataset_statistics import fit_normaliser
 from pipeline.errors import DataError
 from pipeline.splits import Split
-from pipeline.training_loop import fit_normaliser
 from pipeline.training_unlabelled import domain_shift, pair_unlabelled, unlabelled_pool
 
 

