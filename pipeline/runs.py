@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from pipeline.run_pages import write_pages
 from pipeline.run_parts import save_parts
 from pipeline.run_predictions import Floats, Predictions, predict_seeds
 from pipeline.splits import SPLIT_NAMES, Split
-from pipeline.training import train_seed
+from pipeline.training import train_seeds
 from pipeline.training_config import Device, TrainingConfig, choose_device
 from pipeline.training_state import EpochRecord, SeedResult
 
@@ -251,7 +250,15 @@ class _Run:
         }
         config = self.settings | {"split": asdict(self.split)}
         write_text(self.folder / "config.json", json.dumps(config, indent=1))
-        results = {seed: self._train(seed, on_progress) for seed in self.training.seeds}
+        results = train_seeds(
+            dataset=self.dataset,
+            split=self.split,
+            model_name=self.model_name,
+            model_config=self.model_config,
+            config=self.training,
+            folder=self.folder,
+            on_epoch=on_progress,
+        )
         started = time.perf_counter()
         predictions = self._predict()
         seeds, ensemble = self._evaluate(results, predictions)
@@ -298,20 +305,6 @@ class _Run:
             model_config=self.model_config,
             seed=self.training.seeds[0],
             device=choose_device(self.training.device),
-        )
-
-    def _train(
-        self, seed: int, on_progress: Callable[[int, EpochRecord], None] | None
-    ) -> SeedResult:
-        return train_seed(
-            dataset=self.dataset,
-            split=self.split,
-            model_name=self.model_name,
-            model_config=self.model_config,
-            config=self.training,
-            seed=seed,
-            folder=self.folder / f"seed-{seed}",
-            on_epoch=None if on_progress is None else partial(on_progress, seed),
         )
 
     def _predict(self) -> Predictions:

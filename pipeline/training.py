@@ -1,19 +1,20 @@
-"""Training: one seed of one model, resumable after every epoch."""
+"""Training: one seed of one model, or several at a time, resumable at any instant."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.checkpoint import build_model, plain_model_config, save_checkpoint
+from pipeline.checkpoint import plain_model_config
 from pipeline.dataset import PackedDataset
-from pipeline.fingerprint import settings_digest
-from pipeline.randomness import mixed_seed, seeded
 from pipeline.splits import Split
-from pipeline.training_config import TrainingConfig, choose_device
-from pipeline.training_loop import TrainingLoop
-from pipeline.training_state import EpochRecord, SeedResult, TrainingState, check_settings
-from pipeline.training_unlabelled import domain_shift
+from pipeline.training_config import TrainingConfig
+from pipeline.training_followers import publish
+from pipeline.training_here import stored_result, train_here
+from pipeline.training_job import stored_jobs
+from pipeline.training_processes import run_ranks, run_side_by_side
+from pipeline.training_ranks import rank, started_ranks
+from pipeline.training_state import EpochRecord, SeedResult
 
 
 def train_seed(
@@ -27,11 +28,12 @@ def train_seed(
     folder: Path,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> SeedResult:
-    """Train one model; go on where an earlier call was stopped.
+    """Train one model; go on where an earlier call was stopped, within an epoch too.
 
     Everything random is drawn from a generator seeded by seed and epoch, so on a CPU an
     interrupted training ends in the same weights, bit for bit, as one that was not. The test
-    split is not touched, unless it shall select the epoch.
+    split is not touched, unless it shall select the epoch. For several devices as many processes
+    are started, unless torchrun has started them.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ def train_seed(
     model_config : mapping or instance of the model's ``Config``
         Hyper-parameters.
     config : TrainingConfig
-        How to train; ``seeds`` is not used.
+        How to train; ``seeds`` and ``seeds_at_once`` are not used.
     seed : int
         Of initial weights, order and dropout.
     folder : Path
@@ -70,50 +72,85 @@ def train_seed(
     StoreError
         If a stored file is damaged.
     """
-    plain = plain_model_config(model_name, model_config)
-    settings = settings_digest(
-        {
-            "model": [model_name, plain],
-            "training": config.identity,
-            "data": dataset.digest,
-            "split": asdict(split),
-            "seed": seed,
-        }
-    )
-    if (folder / "result.json").exists():
-        result = SeedResult.load(folder / "result.json")
-        check_settings(folder / "result.json", found=result.settings, wanted=settings)
+    chosen: dict[str, Any] = {
+        "dataset": dataset,
+        "split": split,
+        "model_name": model_name,
+        "model_config": plain_model_config(model_name, model_config),
+        "config": config,
+    }
+    result = stored_result(**chosen, seed=seed, folder=folder)
+    if result is not None:
         return result
-    device = choose_device(config.device)
-    with seeded(mixed_seed(seed, "weights")):
-        model = build_model(model_name, plain, dataset.dimensions)
-        loop = TrainingLoop(model=model, dataset=dataset, split=split, config=config, device=device)
-        state = loop.run(folder=folder, settings=settings, seed=seed, on_epoch=on_epoch)
-    return _finish(loop, state, folder=folder, seed=seed, device=device)
+    if config.ranks == 1 or rank() > 0:
+        return train_here(**chosen, seed=seed, folder=folder, on_epoch=on_epoch)
+    with stored_jobs(**chosen, folders={seed: folder}) as (job,):
+        if started_ranks() > 1:
+            publish(job)
+            return train_here(**chosen, seed=seed, folder=folder, on_epoch=on_epoch)
+        run_ranks(job, on_epoch=on_epoch)
+    return SeedResult.load(folder / "result.json")
 
 
-def _finish(
-    loop: TrainingLoop, state: TrainingState, *, folder: Path, seed: int, device: str
-) -> SeedResult:
-    """Keep the best weights, then say that the seed is done, then drop the state."""
-    state.model.load_state_dict(state.best)
-    names = {name: ragged.names for name, ragged in loop.dataset.modalities.items()}
-    save_checkpoint(
-        folder / "model.safetensors", model=state.model, normaliser=loop.normaliser, names=names
-    )
-    shift = (
-        domain_shift(dataset=loop.dataset, pool=loop.pool, normaliser=loop.normaliser)
-        if loop.config.split_rate
-        else {}
-    )
-    result = SeedResult(
-        seed=seed,
-        settings=state.settings,
-        device=device,
-        history=tuple(state.history),
-        domain_shift=shift,
-        selection=loop.config.selection,
-    )
-    result.save(folder / "result.json")
-    (folder / "state.safetensors").unlink(missing_ok=True)
-    return result
+def train_seeds(
+    *,
+    dataset: PackedDataset,
+    split: Split,
+    model_name: str,
+    model_config: Any,
+    config: TrainingConfig,
+    folder: Path,
+    on_epoch: Callable[[int, EpochRecord], None] | None = None,
+) -> dict[int, SeedResult]:
+    """Train all seeds of a configuration, ``seeds_at_once`` of them at the same time.
+
+    Seeds know nothing of each other: what comes of one is the same whether or not others are
+    trained beside it, on a CPU bit for bit. One that fails does not stop the others.
+
+    Parameters
+    ----------
+    dataset, split, model_name, model_config
+        As for :func:`train_seed`.
+    config : TrainingConfig
+        How to train, with the seeds.
+    folder : Path
+        Each seed has its folder ``seed-<seed>`` within.
+    on_epoch : callable, optional
+        Called with seed and epoch after each epoch is saved, always in this thread.
+
+    Returns
+    -------
+    dict of int to SeedResult
+        By seed, in the order of the configuration.
+
+    Raises
+    ------
+    PipelineError
+        As of :func:`train_seed`, after the other seeds are done.
+    """
+    chosen: dict[str, Any] = {
+        "dataset": dataset,
+        "split": split,
+        "model_name": model_name,
+        "model_config": plain_model_config(model_name, model_config),
+        "config": config,
+    }
+    folders = {seed: folder / f"seed-{seed}" for seed in config.seeds}
+    if config.seeds_at_once > 1:
+        left = {
+            seed: own
+            for seed, own in folders.items()
+            if stored_result(**chosen, seed=seed, folder=own) is None
+        }
+        if len(left) > 1:
+            with stored_jobs(**chosen, folders=left) as jobs:
+                run_side_by_side(jobs, at_once=config.seeds_at_once, on_epoch=on_epoch)
+    return {
+        seed: train_seed(
+            **chosen,
+            seed=seed,
+            folder=own,
+            on_epoch=None if on_epoch is None else partial(on_epoch, seed),
+        )
+        for seed, own in folders.items()
+    }

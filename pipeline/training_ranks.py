@@ -30,6 +30,17 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def started_ranks() -> int:
+    """Tell how many processes were started for one training.
+
+    Returns
+    -------
+    int
+        As torchrun says; 1 without it.
+    """
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def make_fabric(config: TrainingConfig, device: str) -> Fabric:
     """Set up devices and precision.
 
@@ -57,12 +68,11 @@ def make_fabric(config: TrainingConfig, device: str) -> Fabric:
             "training.precision to 32"
         )
     precision: Any = "bf16-mixed" if config.precision == "bf16" else "32-true"
-    started = int(os.environ.get("WORLD_SIZE", "1"))
-    if started != config.ranks:
+    if started_ranks() != config.ranks:
         raise ConfigError(
-            f"training: {started} processes were started for {config.devices} devices on each of "
-            f"{config.nodes} machines; with torchrun --nnodes {config.nodes} --nproc-per-node "
-            f"{config.devices} there are as many as settings"
+            f"training: {started_ranks()} processes were started for {config.devices} devices on "
+            f"each of {config.nodes} machines; torchrun --nnodes {config.nodes} --nproc-per-node "
+            f"{config.devices} starts as many as the settings say"
         )
     if config.ranks == 1:
         return Fabric(accelerator=device, devices=1, precision=precision)
