@@ -10,20 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.utilities.annotations import quote
+from prefect import get_run_logger
 
-from flows.healing import RETRIES, RETRY_DELAYS, heals
-from flows.runners import task_runner
+from flows.progress import stage_progress
+from flows.runners import default_processes, task_runner
+from flows.step_task import step_task
 from pipeline.chain import Project
 from pipeline.clip_pool import close_idle_pools
-from pipeline.config import RunConfig
+from pipeline.config import Runner
 from pipeline.errors import PipelineError
 from pipeline.extraction import ExtractionReport, run_extraction
 from pipeline.extraction_plan import ExtractionPlan
 from pipeline.records import Clip
-from pipeline.shard_extraction import ShardSettings, extract_here
+from pipeline.shard_extraction import Shard, extract_here
 from pipeline.sharding import SECONDS_PER_SECOND, divide_plan
 
 
@@ -58,11 +57,12 @@ def extract_missing(
     deadline = None if timeout_seconds is None else time.time() + timeout_seconds
     with project.locked("extract"):
         plan = plan_features(project)
-        report = _extract_shards(project, plan, deadline, lambda clips: None)
+        with stage_progress("extract", len(plan.jobs)) as progress:
+            report = _extract_shards(project, plan, deadline, progress.advance)
         return finish_extraction(project, report)
 
 
-@task(name="plan", cache_policy=NO_CACHE, persist_result=False)
+@step_task("plan")
 def plan_features(project: Project) -> ExtractionPlan:
     """Ask which features are missing, and whether there is room for them.
 
@@ -82,17 +82,11 @@ def plan_features(project: Project) -> ExtractionPlan:
     return plan
 
 
-@task(
-    name="extract",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS,
-    retry_condition_fn=heals,
-)
+@step_task("extract")
 def extract_shard(
-    shard: ExtractionPlan,
-    settings: ShardSettings,
+    shard: Shard,
+    runner: Runner,
+    jobs: int,
     deadline: float | None,
     on_clips: Callable[[int], None] | None,
 ) -> ExtractionReport:
@@ -100,10 +94,12 @@ def extract_shard(
 
     Parameters
     ----------
-    shard : ExtractionPlan
-        Which clips.
-    settings : ShardSettings
-        Extractors and store.
+    shard : Shard
+        What to do.
+    runner : {"local", "dask", "ray"}
+        Who has sent it.
+    jobs : int
+        Processes of a worker, 0 for as many as suit the runner.
     deadline : float or None
         When to stop, seconds since 1970.
     on_clips : callable or None
@@ -119,7 +115,7 @@ def extract_shard(
 
     def on_clip(clip: Clip) -> None:
         done.append(clip.id)
-        logger.info("extracted %d of %d: %s", len(done), len(shard.jobs), Path(clip.path).name)
+        logger.info("extracted %d of %d: %s", len(done), len(shard.plan.jobs), Path(clip.path).name)
         if on_clips is not None:
             on_clips(1)
         if deadline is not None and time.time() > deadline:
@@ -129,13 +125,13 @@ def extract_shard(
                 code="out_of_time",
             )
 
-    report = extract_here(shard, settings, on_clip=on_clip)
+    report = extract_here(shard, processes=jobs or default_processes(runner), on_clip=on_clip)
     for failure in report.failures:
         logger.warning("%s: %s", failure.code, failure.detail)
     return report
 
 
-@task(name="finish-extraction", cache_policy=NO_CACHE, persist_result=False)
+@step_task("finish-extraction")
 def finish_extraction(project: Project, report: ExtractionReport) -> ExtractionReport:
     """Write down what the shards did.
 
@@ -161,44 +157,33 @@ def _extract_shards(
     deadline: float | None,
     on_clips: Callable[[int], None],
 ) -> ExtractionReport:
-    config = project.config
-    settings = ShardSettings(
-        extractors=config.extractors, store=project.store, processes=_processes(config)
-    )
-    shards = divide_plan(plan, seconds_per_second=_seconds_per_second(project))
+    config, store = project.config, project.store
+    shards = [
+        Shard(part, extractors=config.extractors, store=store)
+        for part in divide_plan(plan, seconds_per_second=_seconds_per_second(project))
+    ]
     if not shards:
-        return run_extraction(
-            plan=plan, extractors=config.extractors, store=project.store, processes=1
-        )
+        return run_extraction(plan=plan, extractors=config.extractors, store=store, processes=1)
     local = config.runner == "local"
+    common = {"runner": config.runner, "jobs": config.jobs, "deadline": deadline}
     reports: list[ExtractionReport] = []
     try:
+        # not the flow's own, which is chosen before the flow knows its settings
         with task_runner(config) as runner:
-            # the runner of the flow itself is chosen before its settings are known
             futures = [
                 runner.submit(
                     extract_shard,
-                    {
-                        "shard": quote(shard),
-                        "settings": quote(settings),
-                        "deadline": deadline,
-                        "on_clips": quote(on_clips) if local else None,
-                    },
+                    common | {"shard": shard, "on_clips": on_clips if local else None},
                 )
                 for shard in shards
             ]
             for shard, future in zip(shards, futures, strict=True):
                 reports.append(future.result())
                 if not local:
-                    on_clips(len(shard.jobs))
+                    on_clips(len(shard.plan.jobs))
     finally:
         close_idle_pools()
     return ExtractionReport.merged(reports)
-
-
-def _processes(config: RunConfig) -> int:
-    """Of one worker; Ray runs as many workers on a machine as it has cores."""
-    return config.jobs or int(config.runner == "ray")
 
 
 def _seconds_per_second(project: Project) -> float:

@@ -17,7 +17,7 @@ from pipeline.errors import ConfigError, DataError, PipelineError
 RETRIES: Final = 3
 RETRY_DELAYS: Final = [10.0, 60.0, 900.0]
 
-_CODES = frozenset(("workspace_in_use", "download_failed"))
+_CODES = frozenset(("workspace_in_use", "download_failed", "store_unreachable"))
 _ERRNOS = frozenset(
     (errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.ENETUNREACH, errno.EHOSTUNREACH)
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, Runner
 from pipeline.errors import ConfigError
 from pipeline.sharding import FEWEST_CLIPS
 
@@ -38,6 +38,27 @@ def task_runner(config: RunConfig) -> TaskRunner[Any]:
         return _ray(config.runner_address, processes)
     # the next shard's clips are there when the last of this one's are at work
     return ThreadPoolTaskRunner(max_workers=1 + math.ceil(processes / FEWEST_CLIPS))
+
+
+def default_processes(runner: Runner) -> int:
+    """Say how many processes the worker that this runs in keeps busy.
+
+    Parameters
+    ----------
+    runner : {"local", "dask", "ray"}
+        Whose worker.
+
+    Returns
+    -------
+    int
+        One for each thread of a Dask worker, which then works on as many shards; one in a Ray
+        worker, of which there is one for each core; 0 for one a processor core otherwise.
+    """
+    if runner == "dask":
+        from distributed import get_worker
+
+        return int(get_worker().state.nthreads)
+    return int(runner == "ray")
 
 
 def _dask(address: str | None, processes: int) -> TaskRunner[Any]:

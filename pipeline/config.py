@@ -16,6 +16,7 @@ from pipeline.maintenance_config import MaintenanceConfig
 from pipeline.retraining_config import RetrainingConfig
 from pipeline.segments import SegmentConfig
 from pipeline.splits import SplitConfig
+from pipeline.store_files import refuse_secrets
 from pipeline.time_limits import TimeLimits
 from pipeline.training_config import TrainingConfig
 from pipeline.word_config import WordConfig
@@ -120,6 +121,15 @@ class RunConfig(BaseModel):
         try:
             build_extractors(chosen)
         except (ConfigError, ExtractorError) as error:
+            raise ValueError(str(error)) from error
+        return chosen
+
+    @field_validator("store_options")
+    @classmethod
+    def _check_store_options(cls, chosen: dict[str, Any]) -> dict[str, Any]:
+        try:
+            refuse_secrets(chosen)
+        except ConfigError as error:
             raise ValueError(str(error)) from error
         return chosen
 

@@ -56,8 +56,9 @@ def pack_segments(
     WorkspaceError
         If there is no room for the packed file.
     """
+    stored = store.present(_flat(keys))
     there = {
-        clip_id: {name: key for name, key in by_name.items() if key in store}
+        clip_id: {name: key for name, key in by_name.items() if key in stored}
         for clip_id, by_name in keys.items()
     }
     dataset = _load(_packed(folder, _digest(segments, there)))

@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +15,29 @@ from pipeline.records import Clip
 from pipeline.store import FeatureStore
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShardSettings:
-    """What a worker has to know besides the shard.
+class Shard:
+    """A part of a plan with everything that a worker must know to extract it.
+
+    It is no dataclass, because Prefect and Dask look into those, clip by clip.
 
     Parameters
     ----------
+    plan : ExtractionPlan
+        Which clips.
     extractors : dict of str to dict
         Registered name to settings.
     store : FeatureStore
         Where to; a folder must be the same one everywhere.
-    processes : int
-        Of this worker; 0 for one a processor core.
     """
 
-    extractors: dict[str, dict[str, Any]]
-    store: FeatureStore
-    processes: int
+    def __init__(
+        self, plan: ExtractionPlan, *, extractors: dict[str, dict[str, Any]], store: FeatureStore
+    ) -> None:
+        self.plan, self.extractors, self.store = plan, extractors, store
 
 
 def extract_here(
-    shard: ExtractionPlan,
-    settings: ShardSettings,
-    *,
-    on_clip: Callable[[Clip], None] = lambda clip: None,
+    shard: Shard, *, processes: int, on_clip: Callable[[Clip], None] = lambda clip: None
 ) -> ExtractionReport:
     """Extract a shard in the warm processes of whatever process this is.
 
@@ -46,17 +45,17 @@ def extract_here(
 
     Parameters
     ----------
-    shard : ExtractionPlan
-        Which clips.
-    settings : ShardSettings
-        Extractors and store.
+    shard : Shard
+        What to do.
+    processes : int
+        Of this process; 0 for one a processor core.
     on_clip : callable, optional
         Told of every clip that is done.
 
     Returns
     -------
     ExtractionReport
-        Counts; what an earlier attempt at this shard has stored counts as extracted.
+        Counts; what a worker that was lost had stored of the shard is in none.
 
     Raises
     ------
@@ -65,32 +64,28 @@ def extract_here(
     StoreError
         With code ``not_on_worker`` if this machine does not see the store that was planned with.
     """
-    _require_folders(job.clip for job in shard.jobs)
-    _require_store(shard, settings.store)
-    processes = settings.processes or os.cpu_count() or 1
-    left = _left(shard, settings.store)
-    with warm_pool(
-        extractors=settings.extractors, store=settings.store, processes=processes
-    ) as pool:
+    _require_folders(job.clip for job in shard.plan.jobs)
+    _require_store(shard.plan, shard.store)
+    work: dict[str, Any] = {
+        "extractors": shard.extractors,
+        "store": shard.store,
+        "processes": processes or os.cpu_count() or 1,
+    }
+    with warm_pool(**work) as pool:
         return run_extraction(
-            plan=left,
-            extractors=settings.extractors,
-            store=settings.store,
-            processes=processes,
-            pool=pool,
-            on_clip=on_clip,
+            plan=_left(shard.plan, shard.store), **work, pool=pool, on_clip=on_clip
         )
 
 
-def _left(shard: ExtractionPlan, store: FeatureStore) -> ExtractionPlan:
+def _left(plan: ExtractionPlan, store: FeatureStore) -> ExtractionPlan:
     """Leave out what a worker that was lost had stored of the shard."""
-    wanted = [key for job in shard.jobs for key in job.missing.values()]
+    wanted = [key for job in plan.jobs for key in job.missing.values()]
     there = store.present(wanted)
     jobs = (
         replace(job, missing={n: key for n, key in job.missing.items() if key not in there})
-        for job in shard.jobs
+        for job in plan.jobs
     )
-    return replace(shard, jobs=tuple(job for job in jobs if job.missing))
+    return replace(plan, jobs=tuple(job for job in jobs if job.missing))
 
 
 def _require_folders(clips: Iterable[Clip]) -> None:
@@ -104,9 +99,9 @@ def _require_folders(clips: Iterable[Clip]) -> None:
             )
 
 
-def _require_store(shard: ExtractionPlan, store: FeatureStore) -> None:
+def _require_store(plan: ExtractionPlan, store: FeatureStore) -> None:
     """See to it that features do not go to a folder that only has the same name."""
-    for name, key in _one_of_each(shard.jobs).items():
+    for name, key in _one_of_each(plan.jobs).items():
         if not store.is_noted(key):
             raise StoreError(
                 f"{store.root}: on {platform.node()} not the store that was planned with (it does "

@@ -4,24 +4,21 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import fsspec
 import numpy as np
-from fsspec.implementations.local import LocalFileSystem
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from extractors.base import Extractor
 from extractors.sequence import FeatureSequence
-from pipeline.atomic import write_bytes
 from pipeline.errors import StoreError
 from pipeline.fingerprint import settings_digest
+from pipeline.store_files import StoreFiles
 
 SUFFIX = ".safetensors"
 #: What settings stand for, in the folder of what was made with them.
@@ -119,18 +116,15 @@ class FeatureStore:
 
     def __init__(self, root: Path | str, *, options: Mapping[str, Any] | None = None) -> None:
         self.root, self.options = str(root), dict(options or {})
-        # others write, too: what was listed a moment ago is not what is there
-        self._files, self._base = fsspec.core.url_to_fs(
-            self.root, **({"use_listings_cache": False} | self.options)
-        )
+        self._files = StoreFiles(self.root, self.options)
 
     def __contains__(self, key: FeatureKey) -> bool:
-        return bool(self._files.exists(self._at(key.path)))
+        return self._files.exists(key.path)
 
     @property
     def location(self) -> str:
         """Its root written out, the same for every process that means the same store."""
-        return str(self._files.unstrip_protocol(self._base))
+        return self._files.location
 
     def present(self, keys: Iterable[FeatureKey]) -> set[FeatureKey]:
         """Find which sequences are there, without asking for each one.
@@ -153,7 +147,7 @@ class FeatureStore:
             if len(wanted) < WORTH_LISTING:
                 found.update(key for key in wanted if key in self)
             else:
-                names = self._names(folder)
+                names = self._files.names(folder)
                 found.update(key for key in wanted if key.path.rpartition("/")[2] in names)
         return found
 
@@ -171,7 +165,7 @@ class FeatureStore:
             Whether :meth:`note_extractor` has been here.
         """
         folder = key.path.rpartition("/")[0]
-        return bool(self._files.exists(self._at(f"{folder}/{DESCRIPTION}")))
+        return self._files.exists(f"{folder}/{DESCRIPTION}")
 
     def put(self, key: FeatureKey, sequence: FeatureSequence) -> None:
         """Store a sequence.
@@ -189,7 +183,7 @@ class FeatureStore:
             "valid": np.ascontiguousarray(sequence.valid),
         }
         header = {"names": sequence.names, "digest": _digest(arrays, sequence.names)}
-        self._write(key.path, save(arrays, metadata={"winnow": json.dumps(header)}))
+        self._files.write(key.path, save(arrays, metadata={"winnow": json.dumps(header)}))
 
     def get(self, key: FeatureKey) -> FeatureSequence:
         """Read a sequence.
@@ -227,8 +221,8 @@ class FeatureStore:
         description = describe_extractor(extractor)
         digest = settings_digest(description)
         path = f"{extractor.name}/{digest[:16]}/{DESCRIPTION}"
-        if not self._files.exists(self._at(path)):
-            self._write(path, json.dumps(description, indent=1).encode())
+        if not self._files.exists(path):
+            self._files.write(path, json.dumps(description, indent=1).encode())
         return digest
 
     def files(self) -> Iterator[StoredFile]:
@@ -239,12 +233,8 @@ class FeatureStore:
         StoredFile
             In the order of their paths, descriptions and left-over temporary files included.
         """
-        if not self._files.exists(self._base):
-            return
-        found = self._files.find(self._base, detail=True)
-        for path in sorted(found):
-            name = path.removeprefix(self._base).lstrip("/")
-            yield StoredFile(name, found[path]["size"], _modified(found[path]))
+        for path, info in self._files.found().items():
+            yield StoredFile(path, info["size"], _modified(info))
 
     def verify(self) -> list[str]:
         """Read every sequence and compare it with its digest.
@@ -313,28 +303,11 @@ class FeatureStore:
             From :meth:`unreachable`; those that are gone already are no error.
         """
         for entry in stored:
-            with suppress(FileNotFoundError):
-                self._files.rm_file(self._at(entry.path))
-
-    def _names(self, folder: str) -> set[str]:
-        try:
-            listed = self._files.ls(self._at(folder), detail=False)
-        except FileNotFoundError:
-            return set()
-        return {str(path).rstrip("/").rpartition("/")[2] for path in listed}
-
-    def _at(self, path: str) -> str:
-        return f"{self._base}/{path}"
-
-    def _write(self, path: str, content: bytes) -> None:
-        if isinstance(self._files, LocalFileSystem):
-            write_bytes(Path(self._at(path)), content)
-        else:
-            self._files.pipe_file(self._at(path), content)
+            self._files.remove(entry.path)
 
     def _read(self, path: str) -> FeatureSequence:
         try:
-            content = self._files.cat_file(self._at(path))
+            content = self._files.read(path)
             arrays = load(content)
             header = _metadata(content)
             names = tuple(header["names"])
