@@ -29,6 +29,7 @@ from pipeline.cli_options import (
 )
 from pipeline.cli_quarantine import quarantine_app
 from pipeline.cli_store import store_app
+from pipeline.cli_train import train
 from pipeline.config import build_extractors
 from pipeline.disk_space import is_disk_full
 from pipeline.errors import ConfigError, PipelineError
@@ -37,8 +38,7 @@ from pipeline.face_overlays import face_overlays
 from pipeline.face_video import draw_faces
 from pipeline.formats.convert import convert
 from pipeline.run_folder import load_run
-from pipeline.tables import extraction_lines, ingest_table, metrics_table, result_table
-from pipeline.training_state import EpochRecord
+from pipeline.tables import extraction_lines, ingest_table, metrics_table
 from pipeline.word_config import RecognitionMethod
 from pipeline.workspace import Workspace
 
@@ -50,6 +50,7 @@ app.command(maintain)
 app.command(quarantine_app)
 app.command(retrain_command, name="retrain")
 app.command(store_app)
+app.command(train)
 
 
 @app.command
@@ -95,33 +96,6 @@ def extract(
     for line in extraction_lines(report):
         console.print(line, highlight=False)
     show_failures(project)
-
-
-@app.command
-def train(
-    *,
-    fresh: bool = False,
-    options: Options = DEFAULTS,
-) -> None:
-    """Train and evaluate the configured model.
-
-    Parameters
-    ----------
-    fresh : bool
-        Train again even if the same data and settings were trained on before.
-    options : Options
-        Workspace and settings.
-    """
-    project = options.project()
-    training = project.config.training
-    with progress_bar("train", len(training.seeds) * training.max_epochs) as step:
-
-        def on_epoch(seed: int, record: EpochRecord) -> None:
-            step(f"train seed {seed}, validation MAE {record.valid_mae:.3f}")
-
-        report = project.train(fresh=fresh, on_epoch=on_epoch)
-    console.print(result_table(report))
-    console.print(f"report: {project.workspace.runs / report.id / 'report.md'}")
 
 
 @app.command
