@@ -27,6 +27,7 @@ from pipeline.cli_options import (
     progress_bar,
     show_failures,
 )
+from pipeline.cli_predict import predict
 from pipeline.cli_quarantine import quarantine_app
 from pipeline.cli_store import store_app
 from pipeline.cli_train import train
@@ -47,6 +48,7 @@ app.command(ablate_app)
 app.command(benchmark_app)
 app.command(champion_app)
 app.command(maintain)
+app.command(predict)
 app.command(quarantine_app)
 app.command(retrain_command, name="retrain")
 app.command(store_app)
@@ -118,30 +120,6 @@ def evaluate(
     """
     project = options.project()
     console.print(metrics_table(project.evaluate(run=run, on=split), title=f"{run} on {split}"))
-
-
-@app.command
-def predict(
-    videos: Path | None = None,
-    *,
-    run: str = "latest",
-    options: Options = DEFAULTS,
-) -> None:
-    """Predict the sentiment of utterances without a label.
-
-    Parameters
-    ----------
-    videos : Path
-        A folder of new videos; without it the workspace's own unlabelled utterances.
-    run : str
-        A run's id, or latest.
-    options : Options
-        Workspace and settings.
-    """
-    project = options.project()
-    with project.locked("predict"):
-        path = project.predict(run=run) if videos is None else _predict_folder(project, videos, run)
-    console.print(f"predictions: {path}")
 
 
 @app.command
@@ -247,15 +225,3 @@ def _extract(project: Project) -> ExtractionReport:
             report = project.extract(plan, on_clip=lambda clip: step())
         project.finish_extraction(report)
     return report
-
-
-def _predict_folder(project: Project, videos: Path, run: str) -> Path:
-    """Predict a folder of its own: own manifests, but the project's features and runs."""
-    config = project.config.model_copy(
-        update={"store": project.config.store_root(project.workspace)}
-    )
-    other = Project(workspace=project.workspace.for_predictions, config=config)
-    other.ingest(videos)
-    _extract(other)
-    show_failures(other)
-    return other.predict(run=run, runs=project.workspace.runs)

@@ -73,10 +73,10 @@ def _cue(words: Sequence[Word]) -> str:
     starts = [_ms(word.start) for word in words]
     parts: list[str] = []
     for word, begin, after in zip(words, starts, [*starts[1:], shown], strict=True):
-        opening = f"<{_clock(begin)}>" if parts else ""
-        closing = f"<{_clock(_ms(word.end))}>" if _ms(word.end) != after else ""
+        opening = f"<{clock_text(begin)}>" if parts else ""
+        closing = f"<{clock_text(_ms(word.end))}>" if _ms(word.end) != after else ""
         parts.append(f"{opening}{_tagged(word)}{closing}")
-    return f"{_clock(start)} --> {_clock(shown)}\n{' '.join(parts)}"
+    return f"{clock_text(start)} --> {clock_text(shown)}\n{' '.join(parts)}"
 
 
 def _tagged(word: Word) -> str:
@@ -85,7 +85,19 @@ def _tagged(word: Word) -> str:
     return f"<c.{word.source}{sure}>{text}</c>"
 
 
-def _clock(milliseconds: int) -> str:
+def clock_text(milliseconds: int) -> str:
+    """Write a time as WebVTT does.
+
+    Parameters
+    ----------
+    milliseconds : int
+        From the start, >= 0.
+
+    Returns
+    -------
+    str
+        ``hh:mm:ss.fff``.
+    """
     seconds, fraction = divmod(milliseconds, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)

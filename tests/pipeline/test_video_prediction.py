@@ -1,0 +1,165 @@
+import csv
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import models.base
+from pipeline.chain import Project
+from pipeline.config import RunConfig
+from pipeline.errors import RunError, SourceError
+from pipeline.run_predictions import read_predictions
+from pipeline.video_prediction import predict_videos, prediction_project
+from pipeline.workspace import Workspace
+from tests.conftest import write_clip
+from tests.pipeline.conftest import MaskedMean
+
+SRT = "1\n00:00:00,100 --> 00:00:00,700\nQuite good.\n\n2\n00:00:00,700 --> 00:00:01,200\nYes.\n"
+
+
+def write_talk(path, *, seconds=1.3):
+    path.parent.mkdir(exist_ok=True)
+    write_clip(path=path, picture=None, seconds=seconds)
+    path.with_suffix(".srt").write_text(SRT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A project with a run of three seeds; every test predicts videos of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(models.base._REGISTRY, MaskedMean.name, MaskedMean)
+        yield train(tmp_path_factory.mktemp("trained"))
+
+
+def train(folder):
+    rows = []
+    for number, split in enumerate(["train", "train", *["valid"] * 10, "test"]):
+        path = write_talk(folder / "known" / f"{number}.wav", seconds=1.25 + number / 50)
+        label = (number % 7) - 3
+        rows += [[path.name, 0.1, 0.7, label, split], [path.name, 0.7, 1.2, label, split]]
+    with (folder / "known" / "labels.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["video", "start", "end", "label", "split"], *rows])
+    config = RunConfig.model_validate(
+        {
+            "extractors": {"covarep": {}},
+            "model": {"name": MaskedMean.name},
+            "training": {"max_epochs": 2, "seeds": [0, 1, 2], "device": "cpu", "min_batch": 2},
+            "jobs": 1,
+        }
+    )
+    project = Project(workspace=Workspace(root=folder / "work"), config=config)
+    project.ingest(folder / "known")
+    report = project.extract(project.plan())
+    project.finish_extraction(report)
+    project.train()
+    return project
+
+
+def known(project):
+    """A clip of the test split."""
+    return project.workspace.root.parent / "known" / "12.wav"
+
+
+def test_new_videos_are_predicted(trained, tmp_path):
+    first = write_talk(tmp_path / "first.wav", seconds=1.6)
+    second = write_talk(tmp_path / "second.wav", seconds=1.65)
+    report = predict_videos(trained, [first, second])
+    assert [video.path for video in report.videos] == [str(first), str(second)]
+    assert (report.extracted, report.stored) == ({"covarep": 2}, {"covarep": 0})
+    assert report.run.startswith("masked_mean-")
+    for video in report.videos:
+        assert [said.text for said in video.utterances] == ["Quite good. Yes."]
+        for said in video.utterances:
+            assert_consistent(said)
+    residuals = check_residuals(trained, report)
+    said = report.videos[0].utterances[0]
+    # 20 validated utterances: the 20th of 21 is the largest
+    radius = np.abs(residuals).max()
+    assert said.label_interval.low == pytest.approx(max(said.prediction - radius, -3))
+    assert said.label_interval.high == pytest.approx(min(said.prediction + radius, 3))
+
+    # the second time nothing is extracted, and only what is named is predicted
+    again = predict_videos(trained, [second], run=report.run)
+    assert (again.extracted, again.stored) == ({"covarep": 0}, {"covarep": 1})
+    (video,), (before,) = again.videos, report.videos[1:]
+    assert video.path == before.path
+    assert [said.id for said in video.utterances] == [said.id for said in before.utterances]
+    assert video.utterances[0].by_seed == pytest.approx(before.utterances[0].by_seed, abs=1e-5)
+
+
+def assert_consistent(said):
+    assert said.prediction == pytest.approx(np.mean(said.by_seed))
+    assert said.sd == pytest.approx(np.std(said.by_seed, ddof=1))
+    assert said.seed_interval.low < said.prediction < said.seed_interval.high
+    assert said.modalities == ("audio",)
+    moved = said.prediction - said.without_all
+    assert sum(said.contributions.values()) == pytest.approx(moved, abs=1e-9)
+    assert said.contributions["audio"] != 0
+    assert said.probability is None
+    assert not said.seen
+
+
+def check_residuals(project, report):
+    scored = read_predictions(project.workspace.runs / report.run / "predictions.csv", on="valid")
+    assert report.validated == len(scored.ids) == 20
+    return scored.target - scored.by_seed.mean(axis=0)
+
+
+def test_predictions_are_those_of_the_run(trained):
+    """What was trained on can be predicted too, gives the run's own numbers, and is marked."""
+    report = predict_videos(trained, [trained.workspace.root.parent / "known"], level=0.5)
+    found = {said.id: said for video in report.videos for said in video.utterances}
+    for on in ("train", "valid", "test"):
+        path = trained.workspace.runs / report.run / "predictions.csv"
+        scored = read_predictions(path, on=on)
+        for row, name in enumerate(scored.ids):
+            assert found[name].by_seed == pytest.approx(scored.by_seed[:, row], abs=1e-5)
+            assert found[name].label == scored.target[row]
+            assert found[name].seen == (on != "test")
+    valid = read_predictions(path, on="valid")
+    # half of 20 residuals lie within the 11th smallest: ceil(21 * 0.5); they are kept to 6 digits
+    inside = [
+        found[name].label_interval.low - 1e-5 <= label <= found[name].label_interval.high + 1e-5
+        for name, label in zip(valid.ids, valid.target, strict=True)
+    ]
+    assert sum(inside) == 11
+
+
+def test_damaged_videos_do_not_keep_others_from_being_predicted(trained, tmp_path):
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(b"no video")
+    talk = Path(shutil.copy(known(trained), tmp_path / "talk.wav"))
+    report = predict_videos(trained, [tmp_path])
+    assert [(Path(video.path), len(video.utterances)) for video in report.videos] == [(talk, 1)]
+    assert report.extracted == {"covarep": 0}
+    broken = [(failure.item, failure.code) for failure in report.failures]
+    assert (str(damaged), "not_media") in broken
+    only = predict_videos(trained, [damaged])
+    assert only.videos == ()
+    assert [failure.code for failure in only.failures] == ["not_media"]
+
+
+def test_a_run_of_one_seed(trained):
+    one = replace(trained.config.training, seeds=(0,))
+    project = replace(trained, config=trained.config.model_copy(update={"training": one}))
+    run = project.train().id
+    (video,) = predict_videos(project, [known(trained)], run=run, level=0.99).videos
+    said = video.utterances[0]
+    assert math.isnan(said.sd)
+    assert said.seed_interval is None
+    # 20 / 21 is less than 0.99
+    assert said.label_interval is None
+
+
+def test_errors_come_before_any_work(trained, tmp_path):
+    clips = prediction_project(trained).workspace.clips
+    before = clips.read_text() if clips.exists() else None
+    with pytest.raises(RunError, match="no complete run 'other'"):
+        predict_videos(trained, [write_talk(tmp_path / "talk.wav")], run="other")
+    with pytest.raises(SourceError, match="no such folder or file"):
+        predict_videos(trained, [tmp_path / "nowhere.mp4"])
+    assert (clips.read_text() if clips.exists() else None) == before
