@@ -12,24 +12,24 @@ from pipeline.atomic import write_text
 from pipeline.config import RunConfig, build_extractors
 from pipeline.dataset import PackedDataset
 from pipeline.disk_space import require_space_for
-from pipeline.errors import DataError, SourceError
+from pipeline.errors import SourceError
 from pipeline.extraction import ExtractionReport, run_extraction
 from pipeline.extraction_plan import ExtractionPlan, plan_extraction
 from pipeline.failure_log import FailureLog, record_failures
 from pipeline.frozen_test import frozen_split
 from pipeline.ingest import IngestReport, ingest
 from pipeline.manifest import read_manifest
-from pipeline.metrics import SentimentMetrics, sentiment_metrics
 from pipeline.packing import pack_segments
 from pipeline.prediction_table import prediction_csv
 from pipeline.quarantine import Quarantine
 from pipeline.records import Clip, Failure, Segment, Transcript
 from pipeline.report import RunReport
+from pipeline.run_evaluation import RunEvaluation, evaluate_run
 from pipeline.run_examples import source_spans
 from pipeline.run_folder import discard_run
 from pipeline.runs import predict_run, run_id, train_run
 from pipeline.split_checks import kept_split, refuse_seen, refuse_unlabelled
-from pipeline.splits import SPLIT_NAMES, Split
+from pipeline.splits import Split
 from pipeline.store import FeatureKey, FeatureStore
 from pipeline.training_state import EpochRecord
 from pipeline.workspace import Workspace
@@ -260,7 +260,7 @@ class Project:
                 on_progress=on_epoch,
             )
 
-    def evaluate(self, *, run: str = "latest", on: str = "test") -> dict[str, SentimentMetrics]:
+    def evaluate(self, *, run: str = "latest", on: str = "test") -> RunEvaluation:
         """Score a run's checkpoints on the labelled utterances of a split as they are now.
 
         Parameters
@@ -272,8 +272,8 @@ class Project:
 
         Returns
         -------
-        dict of str to SentimentMetrics
-            ``seed <n>`` for each seed, and ``ensemble`` for their mean prediction.
+        RunEvaluation
+            Scores with intervals.
 
         Raises
         ------
@@ -283,23 +283,16 @@ class Project:
             If the split is unknown or empty, or the features are not those of the run.
         """
         dataset, split = self.pack()
-        if on not in SPLIT_NAMES:
-            raise DataError(f"unknown split {on!r}; there are {list(SPLIT_NAMES)}")
         if on == "test":
             refuse_seen(split, runs_folder=self.workspace.runs, run=run)
-        predictions = predict_run(
+        return evaluate_run(
             runs_folder=self.workspace.runs,
             run=run,
             dataset=dataset,
+            split=split,
+            on=on,
             device=self.config.training.device,
         )
-        rows, target = predictions.targets(dataset, getattr(split, on))
-        scores = {f"seed {seed}": values for seed, values in predictions.by_seed.items()}
-        scores["ensemble"] = predictions.mean
-        return {
-            name: sentiment_metrics(prediction=values[rows], target=target)
-            for name, values in scores.items()
-        }
 
     @exclusive
     def predict(self, *, run: str = "latest", runs: Path | None = None) -> Path:

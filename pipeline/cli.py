@@ -7,7 +7,6 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.markdown import Markdown
 
 from extractors.errors import ExtractorError
 from extractors.facial import FacialConfig
@@ -17,9 +16,9 @@ from pipeline.chain import Project
 from pipeline.cli_ablate import ablate_app
 from pipeline.cli_benchmark import benchmark_app
 from pipeline.cli_champion import champion_app, retrain_command
+from pipeline.cli_evaluate import evaluate
 from pipeline.cli_maintain import maintain
 from pipeline.cli_options import (
-    DEFAULT_WORKSPACE,
     DEFAULTS,
     Options,
     console,
@@ -29,6 +28,7 @@ from pipeline.cli_options import (
 )
 from pipeline.cli_predict import predict
 from pipeline.cli_quarantine import quarantine_app
+from pipeline.cli_report import report
 from pipeline.cli_store import store_app
 from pipeline.cli_train import train
 from pipeline.config import build_extractors
@@ -38,18 +38,18 @@ from pipeline.extraction import ExtractionReport
 from pipeline.face_overlays import face_overlays
 from pipeline.face_video import draw_faces
 from pipeline.formats.convert import convert
-from pipeline.run_folder import load_run
-from pipeline.tables import extraction_lines, ingest_table, metrics_table
+from pipeline.tables import extraction_lines, ingest_table
 from pipeline.word_config import RecognitionMethod
-from pipeline.workspace import Workspace
 
 app = App(name="winnow", help="From raw talking-head video to a trained sentiment model.")
 app.command(ablate_app)
 app.command(benchmark_app)
 app.command(champion_app)
+app.command(evaluate)
 app.command(maintain)
 app.command(predict)
 app.command(quarantine_app)
+app.command(report)
 app.command(retrain_command, name="retrain")
 app.command(store_app)
 app.command(train)
@@ -98,28 +98,6 @@ def extract(
     for line in extraction_lines(report):
         console.print(line, highlight=False)
     show_failures(project)
-
-
-@app.command
-def evaluate(
-    *,
-    run: str = "latest",
-    split: str = "test",
-    options: Options = DEFAULTS,
-) -> None:
-    """Score a run's checkpoints on the labelled utterances of a split.
-
-    Parameters
-    ----------
-    run : str
-        A run's id, or latest.
-    split : str
-        One of train, valid and test.
-    options : Options
-        Workspace and settings.
-    """
-    project = options.project()
-    console.print(metrics_table(project.evaluate(run=run, on=split), title=f"{run} on {split}"))
 
 
 @app.command
@@ -176,23 +154,6 @@ def convert_dataset(
     console.print(
         f"{done.utterances} utterances, {done.source_format} to {done.target_format}: {target}"
     )
-
-
-@app.command
-def report(*, run: str = "latest", workspace: Path = DEFAULT_WORKSPACE) -> None:
-    """Show a run's report.
-
-    Parameters
-    ----------
-    run : str
-        A run's id, or latest.
-    workspace : Path
-        Where everything that is made lies.
-    """
-    folder = Workspace(root=workspace).runs
-    page = folder / load_run(folder, run).id / "report.md"
-    console.print(Markdown(page.read_text(encoding="utf-8")))
-    console.print(f"report: {page}")
 
 
 def main() -> None:

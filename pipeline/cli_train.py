@@ -39,7 +39,7 @@ def train(
 
         report = project.train(fresh=fresh, on_epoch=on_epoch)
     console.print(result_table(report))
-    console.print(f"report: {project.workspace.runs / report.id / 'report.md'}")
+    console.print(f"report: {project.workspace.runs / report.id / 'report.html'}")
 
 
 def chosen_seeds(numbers: tuple[int, ...]) -> tuple[int, ...] | None:

@@ -1,13 +1,12 @@
 """Curves of training, epoch by epoch."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from pipeline.plotly_traces import COLORS, axes, line, number
 from pipeline.report import RunReport, SeedReport
 from pipeline.report_blocks import Panel
-from pipeline.training_state import EpochRecord
 
 
 def curve_panels(report: RunReport) -> tuple[Panel, ...]:
@@ -81,7 +80,7 @@ def _norms(seeds: Sequence[SeedReport]) -> Panel | None:
     by_term: dict[str, dict[int, list[float]]] = {}
     for seed in seeds:
         for record in seed.history:
-            for term, norm in term_norms(record).items():
+            for term, norm in record.gradient_norms.items():
                 by_term.setdefault(term, {}).setdefault(record.epoch, []).append(norm)
     if not by_term:
         return None
@@ -89,7 +88,7 @@ def _norms(seeds: Sequence[SeedReport]) -> Panel | None:
         line(
             term.replace("_", " "),
             list(epochs),
-            [number(float(np.mean(norms))) for norms in epochs.values()],
+            [number(float(np.mean(norms)) or None) for norms in epochs.values()],
             COLORS[place % len(COLORS)],
         )
         for place, (term, epochs) in enumerate(by_term.items())
@@ -98,28 +97,11 @@ def _norms(seeds: Sequence[SeedReport]) -> Panel | None:
     layout["yaxis"] |= {"type": "log", "exponentformat": "power"}
     return Panel(
         caption="Gradient norm by term",
-        description="2-norm of each weighted term's own gradient by epoch, mean over the seeds, on "
-        "a logarithmic scale.",
+        description="2-norm of each weighted term's gradient on the first batch of an epoch, over "
+        "the parameters that two terms or more reach; mean over the seeds, on a logarithmic scale.",
         data=data,
         layout=layout,
     )
-
-
-def term_norms(record: EpochRecord) -> Mapping[str, float]:
-    """Look up the gradient norms of single terms.
-
-    Parameters
-    ----------
-    record : EpochRecord
-        Of any version.
-
-    Returns
-    -------
-    mapping of str to float
-        Empty where they were not recorded.
-    """
-    found: Mapping[str, float] = getattr(record, "term_norms", {})
-    return found
 
 
 def comparison_panel(reports: Iterable[tuple[str, RunReport]]) -> Panel:

@@ -25,7 +25,7 @@ MOST_POINTS = 2000
 FEWEST_MAPPED, FEWEST_PROBED = 5, 20
 _COMPONENTS, _FOLDS = 50, 5
 # Raised when the same parts give another analysis.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)

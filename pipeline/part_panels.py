@@ -37,7 +37,7 @@ def map_panels(analysis: PartAnalysis) -> tuple[Panel, ...]:
             silhouette = analysis.silhouettes[stage][name]
             told = analysis.part_accuracy[stage][name]
             count = len(next(iter(parts.values())))
-            layout = axes("", "") | {"showlegend": True}
+            layout = axes("", "") | {"showlegend": True, "margin": {"l": 8, "r": 8, "t": 8, "b": 8}}
             for axis in ("xaxis", "yaxis"):
                 layout[axis] |= {"showticklabels": False, "zeroline": False}
             panels.append(

@@ -159,6 +159,22 @@ def section_markdown(section: Section, *, level: int = 2) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def cell_text(cell: Cell) -> str:
+    """Tell what a cell shows.
+
+    Parameters
+    ----------
+    cell : str or Link
+        Any.
+
+    Returns
+    -------
+    str
+        Its text.
+    """
+    return cell.text if isinstance(cell, Link) else cell
+
+
 def _cell(cell: Cell) -> str:
     if isinstance(cell, Link):
         return f"[{_plain(cell.text).replace('[', '(').replace(']', ')')}](<{cell.address}>)"

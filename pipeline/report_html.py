@@ -8,17 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pipeline.atomic import write_text
 from pipeline.report import RunReport
-from pipeline.report_blocks import Link, Panel, Section
+from pipeline.report_blocks import Link, Panel, Section, cell_text
 from pipeline.report_comparison import comparison_section
 from pipeline.report_sections import run_sections
 from pipeline.run_findings import RunFindings
 from pipeline.score_text import SELECTION_NOTES, interval_text, mean_sd_text
 
+# Characters of a cell that is not broken into lines.
+_SHORT = 32
 # What a reader looks for first.
 _CARDS = {
     "": {
@@ -164,7 +165,10 @@ def _plot(panel: Panel) -> dict[str, Any]:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> Any:
+    # a command that writes no page need not wait for it
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("pipeline", "templates"),
         autoescape=True,
@@ -176,6 +180,7 @@ def _environment() -> Environment:
     environment.filters["data"] = data_html
     environment.globals["panel_name"] = panel_name
     environment.globals["plotly"] = _plotly
+    environment.tests["long"] = lambda cell: len(cell_text(cell)) > _SHORT
     environment.tests["link"] = lambda cell: isinstance(cell, Link)
     return environment
 

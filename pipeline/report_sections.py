@@ -173,10 +173,30 @@ def largest_errors(findings: RunFindings) -> Table:
             f"{error[row]:+.2f}",
             "–" if sd is None else f"{sd[row]:.2f}",
         ]
-        for row in np.argsort(-np.abs(error), kind="stable")[:LARGEST_ERRORS].tolist()
+        for row in error_order(findings)
     ]
     note = "" if findings.spans else "No clips are known of these data; only ids are shown."
     return make_table("Largest errors on the test split", heading, rows, note=note)
+
+
+def error_order(findings: RunFindings) -> list[int]:
+    """Find the largest errors.
+
+    Parameters
+    ----------
+    findings : RunFindings
+        Of a run.
+
+    Returns
+    -------
+    list of int
+        Rows of the test utterances, the largest error first, at most :data:`LARGEST_ERRORS`;
+        empty without predictions.
+    """
+    if findings.test is None:
+        return []
+    order = np.argsort(-np.abs(findings.mean - findings.test.target), kind="stable")
+    return [int(row) for row in order[:LARGEST_ERRORS]]
 
 
 def _where(findings: RunFindings, name: str) -> list[Cell]:

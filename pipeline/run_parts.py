@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from models.base import SentimentModel
+from models.batch import MODALITIES
 from pipeline.checkpoint import (
     Checkpoint,
     build_model,
@@ -132,12 +133,18 @@ def load_parts(folder: Path) -> RunParts | None:
     stages: dict[str, dict[str, dict[str, Floats]]] = {"before": {}, "after": {}}
     try:
         target = tensors.pop("target").float().numpy()
-        for name, values in tensors.items():
+        for name in sorted(tensors, key=_order):
             stage, part, modality = name.split("/")
-            stages[stage].setdefault(part, {})[modality] = values.float().numpy()
+            stages[stage].setdefault(part, {})[modality] = tensors[name].float().numpy()
         return RunParts(ids=tuple(header["ids"]), target=target, seed=header["seed"], **stages)
     except (KeyError, ValueError) as error:
         raise StoreError(f"{path}: not the parts of a run ({error}); delete it") from error
+
+
+def _order(name: str) -> tuple[int, str]:
+    """Modalities as everywhere, not as a file keeps them."""
+    modality = name.rpartition("/")[2]
+    return (MODALITIES.index(modality) if modality in MODALITIES else len(MODALITIES)), name
 
 
 def _sample(index: torch.Tensor) -> torch.Tensor:

@@ -1,16 +1,17 @@
 """What the command line shows: tables for people."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.extraction import ExtractionReport
 from pipeline.ingest import IngestReport
-from pipeline.metrics import METRIC_NAMES, SentimentMetrics
+from pipeline.metrics import METRIC_NAMES
 from pipeline.records import Failure
 from pipeline.report import RunReport
+from pipeline.run_evaluation import RunEvaluation
 from pipeline.score_text import SELECTION_NOTES, interval_text, mean_sd_text, number_text
 from pipeline.splits import SPLIT_NAMES
 from pipeline.store import StoredFile
@@ -122,24 +123,37 @@ def result_table(report: RunReport) -> Table:
     return table
 
 
-def metrics_table(metrics: Mapping[str, SentimentMetrics], *, title: str) -> Table:
-    """Show several evaluations side by side.
+def evaluation_table(found: RunEvaluation, *, name: str) -> Table:
+    """Show how a run does on a split.
 
     Parameters
     ----------
-    metrics : mapping of str to SentimentMetrics
-        Name to metrics.
-    title : str
-        Of the table.
+    found : RunEvaluation
+        Its scores.
+    name : str
+        As the run was asked for.
 
     Returns
     -------
     Table
-        One column each.
+        One column for each seed, mean and interval, and the seeds' mean prediction and interval.
     """
-    table = Table("metric", *metrics, title=title)
-    for name in METRIC_NAMES:
-        table.add_row(name, *(number_text(getattr(found, name)) for found in metrics.values()))
+    n = found.metrics["ensemble"].n
+    note = SELECTION_NOTES[found.selection][1]
+    seeds = [seed for seed in found.metrics if seed != "ensemble"]
+    table = Table(
+        *("metric", *seeds, "mean ± sd", "95 % interval", "ensemble", "95 % interval"),
+        title=f"{name} on {found.on} ({n} utterances), {note}",
+    )
+    for metric in METRIC_NAMES:
+        table.add_row(
+            metric,
+            *(number_text(getattr(found.metrics[seed], metric)) for seed in seeds),
+            mean_sd_text(found.summary[metric]),
+            interval_text(found.intervals.get(metric)),
+            number_text(getattr(found.metrics["ensemble"], metric)),
+            interval_text(found.ensemble_intervals.get(metric)),
+        )
     return table
 
 

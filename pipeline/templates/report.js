@@ -8,9 +8,19 @@
     font: { family: "system-ui, sans-serif", size: 12, color: "#1c2430" },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
     hovermode: "closest",
+    modebar: { bgcolor: "rgba(255,255,255,0.8)", color: "#8a95a3", activecolor: "#1c2430" },
   };
   const axis = { automargin: true, gridcolor: "#e6ebf1", zerolinecolor: "#c9d2dc", linecolor: "#c9d2dc" };
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  const config = {
+    responsive: true,
+    displaylogo: false,
+    // nothing leaves this page
+    showSendToCloud: false,
+    plotlyServerURL: "",
+    // where nothing hovers the buttons would always cover a figure
+    displayModeBar: window.matchMedia("(hover: hover)").matches ? "hover" : false,
+    modeBarButtonsToRemove: ["select2d", "lasso2d"],
+  };
   const names = Object.keys(figures);
   function draw() {
     const name = names.shift();

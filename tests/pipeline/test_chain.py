@@ -185,11 +185,13 @@ def test_from_videos_to_predictions(project, videos, make_clip):
         assert len(hasty.pack()[0]) == 13
     assert hasty.train().id == run.id
 
-    scores = project.evaluate()
+    evaluation = project.evaluate()
+    assert evaluation.intervals == run.intervals["test"]
+    scores = evaluation.metrics
     assert set(scores) == {"seed 0", "ensemble"}
     assert scores["seed 0"].n == 4
     assert scores["ensemble"].mae == pytest.approx(run.ensemble["test"].mae, abs=1e-6)
-    assert project.evaluate(on="train")["ensemble"].n == 6
+    assert project.evaluate(on="train").metrics["ensemble"].n == 6
     with pytest.raises(DataError, match="unknown split 'dev'"):
         project.evaluate(on="dev")
     with pytest.raises(RunError, match="no complete run 'none'"):

@@ -105,7 +105,7 @@ def test_ingest_tells_what_was_found(winnow, videos):
         (["quarantine", "list"], SourceError, "nothing was ingested"),
         (["quarantine", "clear"], SourceError, "nothing was ingested"),
         (["report"], RunError, "no complete run 'latest'.*there are: none"),
-        (["report", "--run", "abc"], RunError, "no complete run 'abc'"),
+        (["report", "abc"], RunError, "no complete run 'abc'"),
         (["extract", "--set", "jobs"], ConfigError, "write name=value"),
         (["extract", "--set", "jobs=[1"], ConfigError, "not a YAML value"),
         (["extract", "--set", "nothing=1"], ConfigError, "nothing"),
@@ -301,7 +301,10 @@ def test_the_whole_chain(winnow, command, workspace, videos, make_clip, tmp_path
     page = Path(told.rpartition("report: ")[2])
     assert page.is_file()
     assert winnow("evaluate", *SET, *SHORT, "--split", "train").startswith("latest on train")
-    assert winnow("report").endswith(f"report: {page}")
+    told = winnow("report", "latest")
+    assert told.endswith(f"report: {page}")
+    assert "mind on the test split (1 utterances)" in told
+    assert "<title>Run mind-" in page.read_text(encoding="utf-8")
 
     assert winnow("predict", *SET, *SHORT) == f"predictions: {workspace.predictions}"
     with workspace.predictions.open(newline="") as stream:

@@ -279,7 +279,11 @@ def test_a_run_on_the_whole_workspace_keeps_the_frozen_test_split(folder):
     assert set(clip_names(utterances_tested(folder.project.workspace.runs, report.id))) == set(
         folder.champion.test.clips
     )
-    assert folder.project.evaluate(run="champion").keys() == {"seed 0", "seed 1", "ensemble"}
+    assert folder.project.evaluate(run="champion").metrics.keys() == {
+        "seed 0",
+        "seed 1",
+        "ensemble",
+    }
 
 
 def test_the_way_back(folder):

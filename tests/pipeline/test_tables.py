@@ -7,15 +7,16 @@ from rich.console import Console
 
 from pipeline.extraction import ExtractionReport
 from pipeline.ingest import IngestReport
-from pipeline.metrics import METRIC_NAMES, sentiment_metrics
+from pipeline.metrics import METRIC_NAMES
 from pipeline.records import Failure, Segment
+from pipeline.run_evaluation import evaluate_run
 from pipeline.splits import Split
 from pipeline.store import StoredFile
 from pipeline.tables import (
+    evaluation_table,
     extraction_lines,
     failure_table,
     ingest_table,
-    metrics_table,
     result_table,
     store_table,
 )
@@ -88,16 +89,30 @@ def test_names_that_look_like_markup_are_shown_as_they_are(detail):
     assert shown(failure_table(failures))[1][3] == detail
 
 
-def test_metrics_side_by_side():
-    scores = {
-        "seed 0": sentiment_metrics(prediction=[1.0, -1.0, 2.0], target=[1.0, -2.0, 0.0]),
-        "ensemble": sentiment_metrics(prediction=[0.5, -1.0, 0.0], target=[1.0, -2.0, 0.0]),
-    }
-    heading, *rows = shown(metrics_table(scores, title="latest on test"))
-    assert heading == ["metric", "seed 0", "ensemble"]
-    assert [row[0] for row in rows] == list(METRIC_NAMES)
-    told = {row[0]: row[1:] for row in rows}
-    assert told["mae"] == ["1.000", "0.500"]
+def test_an_evaluation_shows_seeds_intervals_and_how_epochs_were_selected(
+    run, dataset, split, short, tmp_path
+):
+    for selection, note in (("valid", "selected on valid"), ("test_oracle", "too good")):
+        report = run(training=replace(short, selection=selection))
+        found = evaluate_run(
+            runs_folder=tmp_path / "runs", run="latest", dataset=dataset, split=split, on="test"
+        )
+        table = evaluation_table(found, name="latest")
+        assert str(table.title).startswith("latest on test (8 utterances), epochs selected on ")
+        assert note in str(table.title)
+        heading, *rows = shown(table)
+        assert heading == [
+            *("metric", "seed 0", "seed 1", "mean ± sd", "95 % interval"),
+            *("ensemble", "95 % interval"),
+        ]
+        told = {row[0]: row[1:] for row in rows}
+        assert list(told) == list(METRIC_NAMES)
+        mae, interval = report.summary["test"]["mae"], report.intervals["test"]["mae"]
+        assert told["mae"][2:4] == [
+            f"{mae.mean:.3f} ± {mae.sd:.3f}",
+            f"{interval.low:.3f} to {interval.high:.3f}",
+        ]
+        assert told["mae"][4] == f"{report.ensemble['test'].mae:.3f}"
 
 
 def test_a_run_beside_the_constant(run):
