@@ -114,7 +114,7 @@ def _show(place: Workspace, console: Console) -> None:
         console.print(failure_table(failures))
     report = load_run(place.runs)
     console.print(result_table(report))
-    console.print(f"report: {place.runs / report.id / 'report.md'}", highlight=False)
+    console.print(f"report: {place.runs / report.id / 'report.html'}", highlight=False)
     console.print(f"predictions for videos without labels: {place.predictions}", highlight=False)
 
 
