@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from prefect.plugins import HookContext, register_hook
 
 #: Deployments that have the name of their flow.
-DEPLOYMENTS = ("extract-and-train",)
+DEPLOYMENTS = (
+    "extract-and-train",
+    "extract-new-videos",
+    "scheduled-retrain",
+    "predict-new-videos",
+    "maintain-store",
+)
 _COMMAND = ["deployment", "run"]
 
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from cyclopts import run
 from rich.console import Console
 
+from flows.bare_names import DEPLOYMENTS
 from flows.serve import serve_command
 from flows.server import (
     free_port,
@@ -26,7 +27,7 @@ from pipeline.workspace import Workspace
 
 COMMAND = ["deployment", "run", "extract-and-train", "--watch"]
 #: The served deployment registers itself; until then Prefect does not know its name.
-REGISTRATION_SECONDS = 120.0
+REGISTRATION_SECONDS = 180.0
 
 
 def demo(
@@ -57,7 +58,7 @@ def demo(
             port=port,
             log=place.root / "server.log",
         ),
-        running_process(serve_command(videos, workspace, config, None), environment) as served,
+        running_process(serve_command(videos, workspace, config), environment) as served,
     ):
         wait_until_registered(environment, served)
         console.print(f"$ prefect {' '.join(COMMAND)}", style="bold")
@@ -78,7 +79,7 @@ def _prefect(
 
 
 def wait_until_registered(environment: dict[str, str], served: "subprocess.Popen[bytes]") -> None:
-    """Wait until Prefect knows the deployment.
+    """Wait until Prefect knows the deployments.
 
     Parameters
     ----------
@@ -93,7 +94,8 @@ def wait_until_registered(environment: dict[str, str], served: "subprocess.Popen
         If that process ends, or takes too long.
     """
     deadline = time.monotonic() + REGISTRATION_SECONDS
-    inspect = ["deployment", "inspect", f"{COMMAND[2]}/{COMMAND[2]}"]
+    # they register in this order
+    inspect = ["deployment", "inspect", f"{DEPLOYMENTS[-1]}/{DEPLOYMENTS[-1]}"]
     while _prefect(inspect, environment, quiet=True).returncode != 0:
         if served.poll() is not None:
             sys.exit("the deployment could not be served; see the messages above")

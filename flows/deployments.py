@@ -1,45 +1,144 @@
-"""Offer the main job as a deployment: ``python -m flows.deployments``."""
+"""The five deployments, and one process that serves them: ``python -m flows.deployments``."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Final
 
 from cyclopts import run
+from prefect import serve as prefect_serve
+from prefect.client.orchestration import get_client
+from prefect.deployments.runner import RunnerDeployment
+from prefect.flows import Flow
 from prefect.types.entrypoint import EntrypointType
 
+from flows.bare_names import DEPLOYMENTS
 from flows.extract_and_train import extract_and_train
-from pipeline.config import load_config
+from flows.extract_new_videos import extract_new_videos
+from flows.maintain_store import maintain_store
+from flows.predict_new_videos import predict_new_videos
+from flows.safeguards import TAG, install_safeguards
+from flows.scheduled_retrain import scheduled_retrain
+from flows.schedules import read_schedules
+from pipeline.config import RunConfig, load_config
+
+#: Each gives its name to its deployment.
+FLOWS: Final[tuple[Flow[..., Any], ...]] = (
+    extract_and_train,
+    extract_new_videos,
+    scheduled_retrain,
+    predict_new_videos,
+    maintain_store,
+)
+#: Runs at a time of one served process; most of them wait for one another's workspace.
+DEFAULT_LIMIT: Final = 3
+
+
+def make_deployments(
+    *,
+    videos: str,
+    workspace: Path,
+    config: RunConfig,
+    schedules: Sequence[str] = (),
+    pool: str | None = None,
+    job_variables: dict[str, Any] | None = None,
+) -> list[RunnerDeployment]:
+    """Describe the five deployments.
+
+    Parameters
+    ----------
+    videos : str
+        What a run takes that names no other: a folder, or an address.
+    workspace : Path
+        Where everything that is made lies.
+    config : RunConfig
+        Settings; every one of them can be changed for a single run.
+    schedules : sequence of str
+        As :func:`~flows.schedules.read_schedules`.
+    pool : str, optional
+        Work pool whose workers run them; without it they are to be served.
+    job_variables : dict, optional
+        For that pool.
+
+    Returns
+    -------
+    list of RunnerDeployment
+        Not yet registered.
+
+    Raises
+    ------
+    ConfigError
+        If a schedule is not valid.
+    """
+    crons = read_schedules(schedules)
+    defaults = {
+        "videos": videos if "://" in videos else str(Path(videos).resolve()),
+        "workspace": str(workspace.resolve()),
+        "config": config.model_dump(mode="json"),
+    }
+    return [
+        RunnerDeployment.from_flow(
+            flow,
+            name=flow.name,
+            parameters={
+                name: value
+                for name, value in defaults.items()
+                if name in flow.parameters.properties
+            },
+            cron=crons.get(flow.name),
+            paused=False,
+            tags=[TAG],
+            work_pool_name=pool,
+            job_variables=job_variables if pool else None,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        for flow in FLOWS
+    ]
+
+
+def forget_schedules(names: Sequence[str] = DEPLOYMENTS) -> None:
+    """Take away the schedules of deployments, so that those that follow are all there are.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the deployments.
+    """
+    with get_client(sync_client=True) as client:
+        known = {found.name: found for found in client.read_deployments()}
+        for name in names:
+            for schedule in known[name].schedules if name in known else ():
+                client.delete_deployment_schedule(known[name].id, schedule.id)
 
 
 def serve(
     *,
-    videos: Path = Path("sample_videos"),
+    videos: str = "sample_videos",
     workspace: Path = Path("workspace"),
     config: Path | None = None,
-    cron: str | None = None,
+    schedule: tuple[str, ...] = (),
+    limit: int = DEFAULT_LIMIT,
 ) -> None:
-    """Serve the deployment ``extract-and-train`` until stopped.
+    """Serve the five deployments until stopped.
 
     Parameters
     ----------
-    videos : Path
+    videos : str
         The folder that a run without ``-p videos=...`` takes.
     workspace : Path
         Where everything that is made lies.
     config : Path
         A YAML file of settings.
-    cron : str
-        When to run by itself, such as "0 3 * * *".
+    schedule : tuple of str
+        When to run by itself: "0 3 * * *", or "extract-new-videos=*/15 * * * *".
+    limit : int
+        Runs at a time.
     """
-    extract_and_train.serve(
-        name=extract_and_train.name,
-        parameters={
-            "videos": str(videos.resolve()),
-            "workspace": str(workspace.resolve()),
-            "config": load_config(config).model_dump(mode="json"),
-        },
-        cron=cron,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-        print_starting_message=False,
+    made = make_deployments(
+        videos=videos, workspace=workspace, config=load_config(config), schedules=schedule
     )
+    install_safeguards()
+    forget_schedules()
+    prefect_serve(*made, limit=limit, print_starting_message=False)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,30 @@
 """The main job: a folder of videos in, a trained and evaluated model out."""
 
-import time
 from pathlib import Path
 
-from prefect import flow
+from prefect import State, flow
+from prefect.states import Completed
 
-from flows.artifacts import publish
-from flows.tasks import (
-    extract_shard,
-    finish_extraction,
-    ingest_videos,
-    plan_features,
-    predict_unlabelled,
-    train_model,
-)
-from pipeline.chain import Project
+from flows.artifacts import publish_run
+from flows.feature_stages import prepare_features
+from flows.notifications import tell_failure
+from flows.opened_project import opened_project
+from flows.tasks import device_tags, predict_unlabelled, train_model
+from flows.time_left import TimeLeft
 from pipeline.config import RunConfig
-from pipeline.workspace import Workspace
-
-#: Clips a task: enough work to make Prefect's cost for a task, about 0.1 s, vanish.
-SHARD_CLIPS = 32
 
 
-@flow(name="extract-and-train", persist_result=False)
+@flow(
+    name="extract-and-train",
+    persist_result=False,
+    on_failure=[tell_failure],
+    on_crashed=[tell_failure],
+)
 def extract_and_train(
     videos: str = "sample_videos",
     workspace: Path = Path("workspace"),
     config: RunConfig = RunConfig(),  # noqa: B008
-) -> str:
+) -> State[str]:
     """Extract what is missing, train, evaluate, and predict the videos without labels.
 
     Parameters
@@ -42,19 +39,17 @@ def extract_and_train(
 
     Returns
     -------
-    str
-        The run's id.
+    State
+        Completed, with the run's id.
     """
-    project = Project(workspace=Workspace(root=workspace), config=config)
+    time_left = TimeLeft(limits=config.hours)
     # another run's ingest in between would change what this one trains on
-    with project.locked("extract-and-train"):
-        started = time.perf_counter()
-        ingest_videos(project, videos)
-        ingested = time.perf_counter()
-        plan = plan_features(project)
-        shards = [extract_shard(project, shard) for shard in plan.shards(SHARD_CLIPS)]
-        extraction = finish_extraction(project, shards)
-        timings = {"ingest": ingested - started, "extract": time.perf_counter() - ingested}
-        report = train_model(project, extraction, timings)
-        publish(project, report, predict_unlabelled(project, report.id))
-    return report.id
+    with opened_project("extract-and-train", workspace, config) as project:
+        features = prepare_features(project, videos, time_left)
+        train = train_model.with_options(
+            timeout_seconds=time_left.seconds("train"), tags=device_tags(config.training.device)
+        )
+        report = train(project, features.extraction, features.timings)
+        predict = predict_unlabelled.with_options(timeout_seconds=time_left.seconds("predict"))
+        publish_run(project, report, predict(project, report.id))
+    return Completed(message=f"{report.id}; {features}", data=report.id)

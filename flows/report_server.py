@@ -10,6 +10,8 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import quote
 
+from pipeline.errors import PipelineError
+
 #: Environment variables that name what is served to the flows, which link to it.
 ADDRESS, FOLDER = "WINNOW_REPORTS_URL", "WINNOW_REPORTS_FOLDER"
 #: Pages and what they show; no video, no weights.
@@ -34,11 +36,16 @@ def serving_reports(folder: Path, *, port: int = 0) -> Iterator[dict[str, str]]:
 
     Raises
     ------
-    OSError
+    PipelineError
         If the port is taken.
     """
     root = folder.resolve()
-    server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Pages, directory=str(root)))
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Pages, directory=str(root)))
+    except OSError as error:
+        raise PipelineError(
+            f"reports cannot be served on port {port} ({error.strerror}); name another"
+        ) from error
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()

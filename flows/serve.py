@@ -1,75 +1,94 @@
-"""Server and deployment in one command: ``python -m flows.serve``, or ``make serve``."""
+"""Server and deployments in one command: ``python -m flows.serve``, or ``make serve``."""
 
+import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import run
+from cyclopts import Parameter, run
 from rich.console import Console
 
+from flows.bare_names import DEPLOYMENTS
+from flows.report_server import ADDRESS, serving_reports
 from flows.server import (
+    is_healthy,
     prefect_environment,
     running_process,
     running_server,
     stop_on_terminate,
 )
+from pipeline.errors import PipelineError
 from pipeline.workspace import Workspace
+
+#: A server may be too busy to answer; so many times in a row, it is gone.
+POLL_SECONDS, PATIENCE = 20.0, 6
 
 
 def serve(
     *,
-    videos: Path = Path("sample_videos"),
+    videos: str = "sample_videos",
     workspace: Path = Path("workspace"),
     config: Path | None = None,
-    cron: str | None = None,
+    schedule: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    limit: int = 3,
     port: int = 4200,
 ) -> None:
-    """Run a Prefect server and serve ``extract-and-train`` until stopped.
+    """Run a Prefect server and serve the five deployments until stopped.
 
     Parameters
     ----------
-    videos : Path
-        The folder that a run without ``-p videos=...`` takes.
+    videos : str
+        The folder, or the address, that a run without ``-p videos=...`` takes.
     workspace : Path
         Where everything that is made lies, the server's database included.
     config : Path
         A YAML file of settings.
-    cron : str
-        When to run by itself, such as "0 3 * * *".
+    schedule : tuple of str
+        When to run by itself: "0 3 * * *", which is for scheduled-retrain, or
+        "extract-new-videos=*/15 * * * *".
+    limit : int
+        Runs at a time.
     port : int
-        Where the server listens, on loopback only.
+        Where the server listens, on loopback only; reports are on the next one.
     """
     place = Workspace(root=workspace)
     environment = prefect_environment(place.prefect, port)
     log = place.prefect / "server.log"
-    with (
-        running_server(environment=environment, port=port, log=log) as address,
-        running_process(serve_command(videos, workspace, config, cron), environment) as served,
-    ):
-        Console().print(
-            f"Prefect's pages: {address}\n"
-            "In another terminal: prefect deployment run extract-and-train --watch\n"
-            "Stop with Ctrl-C.",
-            highlight=False,
-        )
+    command = serve_command(videos, workspace, config, schedule, limit)
+    with ExitStack() as running:
+        environment |= running.enter_context(serving_reports(place.root, port=port + 1))
+        server = running.enter_context(running_server(environment=environment, port=port, log=log))
+        served = running.enter_context(running_process(command, environment))
+        _say(server, environment[ADDRESS])
         try:
-            served.wait()
+            _wait(served, server, log)
         except KeyboardInterrupt:
             return
 
 
 def serve_command(
-    videos: Path, workspace: Path, config: Path | None, cron: str | None
+    videos: Path | str,
+    workspace: Path,
+    config: Path | None = None,
+    schedules: Sequence[str] = (),
+    limit: int | None = None,
 ) -> list[str]:
-    """Write down the command that serves the deployment.
+    """Write down the command that serves the deployments.
 
     Parameters
     ----------
-    videos, workspace : Path
-        Defaults of the deployment's parameters.
-    config : Path or None
+    videos : Path or str
+        Default of the deployments' parameter.
+    workspace : Path
+        Likewise.
+    config : Path, optional
         A YAML file of settings.
-    cron : str or None
-        A schedule.
+    schedules : sequence of str
+        As :func:`flows.schedules.read_schedules`.
+    limit : int, optional
+        Runs at a time.
 
     Returns
     -------
@@ -80,11 +99,43 @@ def serve_command(
     command += ["--videos", str(videos), "--workspace", str(workspace)]
     if config is not None:
         command += ["--config", str(config)]
-    if cron is not None:
-        command += ["--cron", cron]
+    for schedule in schedules:
+        command += ["--schedule", schedule]
+    if limit is not None:
+        command += ["--limit", str(limit)]
     return command
+
+
+def _say(server: str, reports: str) -> None:
+    Console(soft_wrap=True).print(
+        f"Prefect's pages: {server}\n"
+        f"Reports, for links in them: {reports}\n"
+        f"Deployments: {', '.join(DEPLOYMENTS)}\n"
+        "In another terminal: prefect deployment run extract-and-train --watch\n"
+        "Stop with Ctrl-C.",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _wait(served: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    """Wait until what serves ends, or its server does not answer any more."""
+    silent = 0
+    while silent < PATIENCE:
+        try:
+            status = served.wait(timeout=POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            silent = 0 if is_healthy(address) else silent + 1
+            continue
+        raise PipelineError(
+            f"the process that serves the deployments ended with status {status}; see above"
+        )
+    raise PipelineError(f"Prefect's server at {address} does not answer any more; see {log}")
 
 
 if __name__ == "__main__":
     stop_on_terminate()
-    run(serve)
+    try:
+        run(serve)
+    except PipelineError as error:
+        sys.exit(f"{type(error).__name__}: {error}")

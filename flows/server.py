@@ -55,8 +55,29 @@ def prefect_environment(home: Path, port: int) -> dict[str, str]:
         "PREFECT_PLUGINS_ENABLED": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_RUNNER_POLL_FREQUENCY": "2",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "DO_NOT_TRACK": "1",
     }
+
+
+def is_healthy(address: str) -> bool:
+    """Ask a server whether it is well.
+
+    Parameters
+    ----------
+    address : str
+        Of its pages.
+
+    Returns
+    -------
+    bool
+        Whether it answered.
+    """
+    try:
+        with urlopen(f"{address}/api/health", timeout=5):
+            return True
+    except (URLError, OSError):
+        return False
 
 
 @contextmanager
@@ -162,11 +183,9 @@ def _wait_until_healthy(server: "subprocess.Popen[bytes]", port: int, log: Path)
             raise PipelineError(
                 f"Prefect's server on port {port} ended with status {server.returncode}; see {log}"
             )
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5):
-                return
-        except (URLError, OSError):
-            time.sleep(0.5)
+        if is_healthy(f"http://127.0.0.1:{port}"):
+            return
+        time.sleep(0.5)
     raise PipelineError(
         f"Prefect's server on port {port} did not answer in {PATIENCE_SECONDS:.0f} s; see {log}"
     )

@@ -1,24 +1,46 @@
-"""Prefect tasks: each calls one step of :mod:`pipeline.chain`.
+"""Prefect tasks: each calls one step of :mod:`pipeline`.
 
 Nothing is cached by Prefect: the feature store and the content-addressed runs already know what
 was done, and know it by content instead of by path.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import get_run_logger
 
+from flows.progress import stage_progress
+from flows.step_task import step_task
 from pipeline.chain import Project
 from pipeline.extraction import ExtractionReport
-from pipeline.extraction_plan import ExtractionPlan
 from pipeline.ingest import IngestReport
 from pipeline.report import RunReport
-from pipeline.tables import extraction_lines
+from pipeline.training_config import Device, TrainingConfig, choose_device
 from pipeline.training_state import EpochRecord
 
+#: Of a task that takes turns on a GPU; the server's limit of that name says how many at once.
+GPU_TAG: Final = "gpu"
 
-@task(name="ingest", cache_policy=NO_CACHE, persist_result=False)
+
+@step_task("wait-for-workspace")
+def hold_workspace(project: Project, step: str, held: ExitStack) -> None:
+    """Wait until no other run is at work in the workspace, and keep others out.
+
+    Parameters
+    ----------
+    project : Project
+        Workspace and settings.
+    step : str
+        What is going to be done, for the messages of others.
+    held : ExitStack
+        Lets go of the workspace when it is closed.
+    """
+    held.enter_context(project.locked(step))
+
+
+@step_task("ingest")
 def ingest_videos(project: Project, videos: str) -> IngestReport:
     """Find clips, transcripts and labels.
 
@@ -42,79 +64,7 @@ def ingest_videos(project: Project, videos: str) -> IngestReport:
     return report
 
 
-@task(name="plan", cache_policy=NO_CACHE, persist_result=False)
-def plan_features(project: Project) -> ExtractionPlan:
-    """Ask which features are missing, and whether there is room for them.
-
-    Parameters
-    ----------
-    project : Project
-        Workspace and settings.
-
-    Returns
-    -------
-    ExtractionPlan
-        What is missing.
-    """
-    plan = project.plan()
-    project.require_space(plan)
-    get_run_logger().info("%d of %d clips need extraction", len(plan.jobs), len(plan.keys))
-    return plan
-
-
-@task(name="extract", cache_policy=NO_CACHE, persist_result=False)
-def extract_shard(project: Project, shard: ExtractionPlan) -> ExtractionReport:
-    """Extract the missing features of some clips.
-
-    Parameters
-    ----------
-    project : Project
-        Workspace and settings.
-    shard : ExtractionPlan
-        Which clips.
-
-    Returns
-    -------
-    ExtractionReport
-        Counts.
-    """
-    logger = get_run_logger()
-    done: list[str] = []
-
-    def on_clip(name: str) -> None:
-        done.append(name)
-        logger.info("extracted %d of %d: %s", len(done), len(shard.jobs), name)
-
-    report = project.extract(shard, on_clip=lambda clip: on_clip(Path(clip.path).name))
-    for failure in report.failures:
-        logger.warning("%s: %s", failure.code, failure.detail)
-    return report
-
-
-@task(name="finish-extraction", cache_policy=NO_CACHE, persist_result=False)
-def finish_extraction(project: Project, shards: list[ExtractionReport]) -> ExtractionReport:
-    """Write down what the shards did.
-
-    Parameters
-    ----------
-    project : Project
-        Workspace and settings.
-    shards : list of ExtractionReport
-        All of one plan.
-
-    Returns
-    -------
-    ExtractionReport
-        Their sum.
-    """
-    report = ExtractionReport.merged(shards)
-    project.finish_extraction(report)
-    for line in extraction_lines(report):
-        get_run_logger().info(line)
-    return report
-
-
-@task(name="train", cache_policy=NO_CACHE, persist_result=False, tags=["gpu"])
+@step_task("train")
 def train_model(
     project: Project, extraction: ExtractionReport, timings: dict[str, float]
 ) -> RunReport:
@@ -134,18 +84,11 @@ def train_model(
     RunReport
         The finished run.
     """
-    logger = get_run_logger()
-
-    def on_epoch(seed: int, record: EpochRecord) -> None:
-        if record.epoch % 10 == 0:
-            logger.info(
-                "seed %d, epoch %d: validation MAE %.3f", seed, record.epoch, record.valid_mae
-            )
-
-    return project.train(extraction=extraction, timings=timings, on_epoch=on_epoch)
+    with watched_epochs(project.config.training) as on_epoch:
+        return project.train(extraction=extraction, timings=timings, on_epoch=on_epoch)
 
 
-@task(name="predict", cache_policy=NO_CACHE, persist_result=False)
+@step_task("predict")
 def predict_unlabelled(project: Project, run: str) -> Path:
     """Predict the utterances without a label.
 
@@ -162,3 +105,46 @@ def predict_unlabelled(project: Project, run: str) -> Path:
         A CSV file.
     """
     return project.predict(run=run)
+
+
+@contextmanager
+def watched_epochs(training: TrainingConfig) -> Iterator[Callable[[int, EpochRecord], None]]:
+    """Show a training's progress while it runs; to be used in a task.
+
+    Parameters
+    ----------
+    training : TrainingConfig
+        How long it may take.
+
+    Yields
+    ------
+    callable
+        To be told of every seed's every epoch.
+    """
+    logger = get_run_logger()
+    with stage_progress("train", len(training.seeds) * training.max_epochs) as progress:
+
+        def on_epoch(seed: int, record: EpochRecord) -> None:
+            progress.advance()
+            if record.epoch % 10 == 0:
+                logger.info(
+                    "seed %d, epoch %d: validation MAE %.3f", seed, record.epoch, record.valid_mae
+                )
+
+        yield on_epoch
+
+
+def device_tags(device: Device) -> list[str]:
+    """Give the tags of a task that computes on a device.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+        As set.
+
+    Returns
+    -------
+    list of str
+        :data:`GPU_TAG` if it is, or ``auto`` finds, a GPU.
+    """
+    return [GPU_TAG] if choose_device(device) == "cuda" else []

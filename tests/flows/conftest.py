@@ -59,7 +59,7 @@ def service(tmp_path_factory):
     config.write_text(CONFIG)
     workspace, port = Workspace(root=folder / "workspace"), free_port()
     environment = prefect_environment(workspace.prefect, port)
-    command = serve_command(videos, workspace.root, config, "0 3 * * *")
+    command = serve_command(videos, workspace.root, config, ["0 3 * * *"])
     with (
         running_server(environment=environment, port=port, log=folder / "server.log") as address,
         running_process(command, environment) as served,

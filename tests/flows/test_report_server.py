@@ -4,6 +4,7 @@ from urllib.request import urlopen
 import pytest
 
 from flows.report_server import page_address, serving_reports
+from pipeline.errors import PipelineError
 
 
 def read(address):
@@ -60,5 +61,8 @@ def test_a_file_that_is_not_served_has_a_file_address(served, tmp_path):
 def test_a_taken_port_is_an_error(served):
     _, environment = served
     port = int(environment["WINNOW_REPORTS_URL"].rpartition(":")[2])
-    with pytest.raises(OSError, match="in use"), serving_reports(served[0], port=port):
+    with (
+        pytest.raises(PipelineError, match=f"port {port}.*in use"),
+        serving_reports(served[0], port=port),
+    ):
         pass

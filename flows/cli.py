@@ -1,0 +1,14 @@
+"""The command ``winnow`` with what needs Prefect, which is imported by that command alone."""
+
+from pipeline import cli
+
+cli.app.command(
+    "flows.deploy:deploy",
+    name="deploy",
+    help="Register the five deployments on a Prefect server that is there.",
+)
+
+
+def main() -> None:
+    """Run the command, as :func:`pipeline.cli.main`."""
+    cli.main()
