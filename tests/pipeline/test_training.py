@@ -210,6 +210,57 @@ def test_stopped_many_times_inside_epochs_it_ends_in_the_same_bits(
     assert same(weights("whole"), weights("parts"))
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_stopped_inside_epochs_it_loses_no_more_than_a_step(
+    train, weights, monkeypatch, short, accumulate
+):
+    config = replace(short, batch_size=5, min_batch=2, accumulate=accumulate, save_minutes=0)
+    whole = train("whole", config=config)
+    step, left, calls = get("masked_mean").after_step, [0], [0]
+
+    def sometimes_stop(self, *arguments):
+        left[0] -= 1
+        if left[0] == 0:
+            raise Stop
+        calls[0] += 1
+        step(self, *arguments)
+
+    monkeypatch.setattr(get("masked_mean"), "after_step", sometimes_stop)
+    for patience in (2, 3, 1, 4, 5, 2, 6, 7):
+        left[0] = patience
+        with pytest.raises(Stop):
+            train("parts", config=config)
+    left[0] = 1000
+    parts = train("parts", config=config)
+    assert same(weights("whole"), weights("parts"))
+    assert [replace(r, seconds=0) for r in parts.history] == [
+        replace(r, seconds=0) for r in whole.history
+    ]
+    # 6 epochs of 5 batches; what was begun of a step is done again
+    assert 30 <= calls[0] <= 30 + 8 * (accumulate - 1)
+
+
+def test_norms_of_terms_change_nothing(train, weights, short):
+    with_norms = train("with", config=replace(short, gradient_norms=1))
+    without = train("without", config=replace(short, gradient_norms=0))
+    assert same(weights("with"), weights("without"))
+    assert [replace(r, seconds=0, gradient_norms={}) for r in with_norms.history] == [
+        replace(r, seconds=0) for r in without.history
+    ]
+    assert {name for r in with_norms.history for name in r.gradient_norms} == {"task", "size"}
+    assert {tuple(r.gradient_norms) for r in without.history} == {()}
+
+
+def test_leftovers_of_killed_writes_are_removed(train, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".x1.part").write_text("half")
+    train()
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {
+        "model.safetensors",
+        "result.json",
+    }
+
+
 KILLED = """
     import os, signal, sys
     from pathlib import Path

@@ -185,3 +185,51 @@ def test_unlabelled_utterances_of_the_held_out_splits_are_never_seen(partly, mas
     )
     seen = torch.cat([batch.index for batch in seen_in_an_epoch(loop)])
     assert set(seen.tolist()) == {*range(24), 32, 34, 36, 37, 38}
+
+
+@pytest.mark.parametrize("sizes", [(8, 8, 8), (10, 10, 4), (24,)])
+def test_accumulated_gradients_are_those_of_one_large_batch(
+    dataset, split, masked_mean, short, sizes
+):
+    # without dropout all terms are means over utterances
+    config = replace(short, gradient_clip=None)
+    moments = []
+    for parts in (sizes, (24,)):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = build_model(masked_mean, {"dropout": 0.0}, dataset.dimensions)
+        loop = TrainingLoop(model=model, dataset=dataset, split=split, config=config, device="cpu")
+        values = loop._train_group(list(loop.train.split(parts)), progress=0.0, epoch=0)
+        first = [state["exp_avg"].ravel() for state in loop.optimizer.state.values()]
+        moments.append(torch.cat([*first, *(v.reshape(1) for v in values.values())]))
+    torch.testing.assert_close(*moments, rtol=1e-5, atol=1e-7)
+
+
+def test_the_last_step_of_an_epoch_may_have_fewer_batches(dataset, split, masked_mean, short):
+    model = build_model(masked_mean, {"dropout": 0.0}, dataset.dimensions)
+    config = replace(short, batch_size=5, min_batch=2, accumulate=3, learning_rate=1e-30)
+    loop = TrainingLoop(model=model, dataset=dataset, split=split, config=config, device="cpu")
+    record = loop._epoch(0, seed=5)
+    # 24 utterances in 5 batches: 3 and 2
+    assert {int(state["step"]) for state in loop.optimizer.state.values()} == {2}
+    assert len(model.steps) == 5
+    batch = loop.dataset.batch(loop.train, loop.normaliser)
+    with torch.no_grad():
+        expected = model.losses(batch, model(batch), 0.0)
+    assert record.total == pytest.approx(float(expected.total), rel=1e-5)
+    assert record.terms["size"] == pytest.approx(float(expected.terms["size"]), rel=1e-5)
+
+
+def test_norms_of_terms_are_of_the_first_batch(dataset, split, masked_mean, short):
+    model = build_model(masked_mean, {"dropout": 0.0}, dataset.dimensions)
+    config = replace(short, batch_size=24, gradient_norms=2, learning_rate=1e-30)
+    loop = TrainingLoop(model=model, dataset=dataset, split=split, config=config, device="cpu")
+    first, second, third = (loop._epoch(epoch, seed=5) for epoch in range(3))
+    assert second.gradient_norms == {}
+    assert first.gradient_norms == pytest.approx(third.gradient_norms, rel=1e-4)
+    batch = loop.dataset.batch(loop.train, loop.normaliser)
+    for name, term in model.losses(batch, model(batch), 0.0).terms.items():
+        model.zero_grad()
+        (term * first.weights[name]).backward(retain_graph=True)
+        norm = torch.cat([p.grad.ravel() for p in model.parameters()]).norm()
+        assert first.gradient_norms[name] == pytest.approx(float(norm), rel=1e-4)
