@@ -29,6 +29,7 @@ from pipeline.cli_options import (
 from pipeline.cli_predict import predict
 from pipeline.cli_quarantine import quarantine_app
 from pipeline.cli_report import report
+from pipeline.cli_reproduce import reproduce_command
 from pipeline.cli_store import store_app
 from pipeline.cli_train import train
 from pipeline.config import build_extractors
@@ -51,6 +52,7 @@ app.command(predict)
 app.command(quarantine_app)
 app.command(report)
 app.command(retrain_command, name="retrain")
+app.command(reproduce_command, name="reproduce")
 app.command(store_app)
 app.command(train)
 
