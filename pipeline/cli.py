@@ -31,6 +31,7 @@ from pipeline.cli_quarantine import quarantine_app
 from pipeline.cli_report import report
 from pipeline.cli_reproduce import reproduce_command
 from pipeline.cli_store import store_app
+from pipeline.cli_track import track
 from pipeline.cli_train import train
 from pipeline.config import build_extractors
 from pipeline.disk_space import is_disk_full
@@ -54,6 +55,7 @@ app.command(report)
 app.command(retrain_command, name="retrain")
 app.command(reproduce_command, name="reproduce")
 app.command(store_app)
+app.command(track)
 app.command(train)
 
 

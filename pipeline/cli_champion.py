@@ -7,6 +7,9 @@ from rich.text import Text
 from pipeline.champion import Champion, clear_champion, set_champion
 from pipeline.cli_options import DEFAULTS, Options, console, progress_bar
 from pipeline.retraining import retrain
+from pipeline.tracking import track_champion
+from pipeline.tracking_config import TrackingMode
+from pipeline.training_followers import follow
 from pipeline.training_state import EpochRecord
 
 champion_app = App(
@@ -52,6 +55,7 @@ def set_run(run: str, *, new_test: bool = False, options: Options = DEFAULTS) ->
     project = options.project()
     with project.locked("champion set"):
         champion = set_champion(project.workspace, run, new_test=new_test)
+    track_champion(project)
     console.print(f"champion: {champion.run}")
 
 
@@ -93,20 +97,27 @@ def clear(*, options: Options = DEFAULTS) -> None:
     project = options.project()
     with project.locked("champion clear"):
         clear_champion(project.workspace)
+    track_champion(project)
     console.print("there is no champion")
 
 
-def retrain_command(*, force: bool = False, options: Options = DEFAULTS) -> None:
+def retrain_command(
+    *, force: bool = False, tracking: TrackingMode | None = None, options: Options = DEFAULTS
+) -> None:
     """Train a candidate if there is something new to learn, and promote it if it is better.
 
     Parameters
     ----------
     force : bool
         Promote it even if it is not better, and do not wait for more new clips.
+    tracking : str
+        Whether the candidate is logged to MLflow: on or off.
     options : Options
         Workspace and settings.
     """
-    project = options.project()
+    if follow():
+        return
+    project = options.project(**{"tracking.mode": tracking})
     training = project.config.training
     with progress_bar("retrain", len(training.seeds) * training.max_epochs) as step:
 

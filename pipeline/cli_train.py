@@ -7,6 +7,8 @@ from cyclopts import Parameter
 from pipeline.cli_options import DEFAULTS, Options, console, progress_bar
 from pipeline.errors import ConfigError
 from pipeline.tables import result_table
+from pipeline.tracking import track_run
+from pipeline.tracking_config import TrackingMode
 from pipeline.training_followers import follow
 from pipeline.training_state import EpochRecord
 
@@ -15,6 +17,7 @@ def train(
     *,
     fresh: bool = False,
     seeds: Annotated[tuple[int, ...], Parameter(consume_multiple=True, negative=())] = (),
+    tracking: TrackingMode | None = None,
     options: Options = DEFAULTS,
 ) -> None:
     """Train and evaluate the configured model.
@@ -25,12 +28,14 @@ def train(
         Train again even if the same data and settings were trained on before.
     seeds : tuple of int
         How many seeds, such as 5, which are 0 to 4; or two or more numbers, such as 3 7.
+    tracking : str
+        Whether the finished run is logged to MLflow: on or off.
     options : Options
         Workspace and settings.
     """
     if follow():
         return
-    project = options.project(**{"training.seeds": chosen_seeds(seeds)})
+    project = options.project(**{"training.seeds": chosen_seeds(seeds), "tracking.mode": tracking})
     training = project.config.training
     with progress_bar("train", len(training.seeds) * training.max_epochs) as step:
 
@@ -38,6 +43,7 @@ def train(
             step(f"train seed {seed}, validation MAE {record.valid_mae:.3f}")
 
         report = project.train(fresh=fresh, on_epoch=on_epoch)
+    track_run(project, report)
     console.print(result_table(report))
     console.print(f"report: {project.workspace.runs / report.id / 'report.html'}")
 

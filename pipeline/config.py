@@ -18,6 +18,7 @@ from pipeline.segments import SegmentConfig
 from pipeline.splits import SplitConfig
 from pipeline.store_files import refuse_secrets
 from pipeline.time_limits import TimeLimits
+from pipeline.tracking_config import TrackingConfig
 from pipeline.training_config import TrainingConfig
 from pipeline.word_config import WordConfig
 from pipeline.workspace import Workspace
@@ -59,6 +60,8 @@ class RunConfig(BaseModel):
         How.
     retraining : RetrainingConfig
         When a candidate is trained, and what makes it the champion.
+    tracking : TrackingConfig
+        Where finished runs are logged.
     segments : SegmentConfig
         Where an utterance ends that has no label.
     split : SplitConfig
@@ -99,6 +102,7 @@ class RunConfig(BaseModel):
     model: ModelChoice = ModelChoice()
     training: TrainingConfig = TrainingConfig()
     retraining: RetrainingConfig = RetrainingConfig()
+    tracking: TrackingConfig = TrackingConfig()
     segments: SegmentConfig = SegmentConfig()
     split: SplitConfig = SplitConfig()
     download: DownloadConfig = DownloadConfig()

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from pipeline.champion import Champion
 from pipeline.clip_names import clip_names
-from pipeline.errors import RunError
-from pipeline.run_folder import selected_on
+from pipeline.run_folder import is_complete, selected_on
 from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.workspace import Workspace
 
@@ -34,12 +33,9 @@ def frozen_split(workspace: Workspace) -> Split:
     if champion.test is None:
         return split
     learned: Collection[str] = ()
-    if champion.run is not None:
-        try:
-            learned = set(clip_names(selected_on(workspace.runs, champion.run)))
-        except RunError:
-            # its folder is gone, and with it what could be compared
-            learned = ()
+    # if its folder is gone, so is what could be compared
+    if champion.run is not None and is_complete(workspace.runs, champion.run):
+        learned = set(clip_names(selected_on(workspace.runs, champion.run)))
     return with_frozen_test(split, test=set(champion.test.clips), learned=learned)
 
 

@@ -15,9 +15,10 @@ from pipeline.errors import DataError, RunError
 from pipeline.extraction import ExtractionReport
 from pipeline.learned_data import LearnedData, changes_between, learned_data
 from pipeline.run_comparison import STORED, Comparison, compare_runs
-from pipeline.run_folder import load_run
+from pipeline.run_folder import is_complete, load_run
 from pipeline.runs import run_id
 from pipeline.splits import Split
+from pipeline.tracking import track_champion, track_run
 from pipeline.training_state import EpochRecord
 
 _LOG = logging.getLogger(__name__)
@@ -130,7 +131,18 @@ def retrain(
             done = _train(project, today, force=force, arguments=arguments)
         if done is not None:
             _LOG.info("retraining: %s", done)
+            _track(project)
             return done
+
+
+def _track(project: Project) -> None:
+    """Log the latest candidate, if that was not done before, and follow the champion."""
+    history = Champion.load(project.workspace).history
+    candidate = history[-1].candidate if history else None
+    if candidate is not None and is_complete(project.workspace.runs, candidate):
+        track_run(project, load_run(project.workspace.runs, candidate))
+    else:
+        track_champion(project)
 
 
 def _train(
@@ -297,9 +309,5 @@ def _compare(project: Project, today: _Today, beaten: str) -> Comparison:
 
 def _champion_run(project: Project, champion: Champion) -> str | None:
     """Give the champion's id, if its folder is there."""
-    if champion.run is None:
-        return None
-    try:
-        return load_run(project.workspace.runs, champion.run).id
-    except RunError:
-        return None
+    there = champion.run is not None and is_complete(project.workspace.runs, champion.run)
+    return champion.run if there else None

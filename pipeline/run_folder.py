@@ -60,6 +60,24 @@ def load_run(runs_folder: Path, run: str = "latest") -> RunReport:
     return RunReport.load(runs_folder / run / "report.json")
 
 
+def is_complete(runs_folder: Path, run: str) -> bool:
+    """Ask whether a run was finished and is still there.
+
+    Parameters
+    ----------
+    runs_folder : Path
+        Where runs lie.
+    run : str
+        A run's id.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+    """
+    return (runs_folder / run / "report.json").is_file()
+
+
 def _champion(runs_folder: Path) -> str:
     """Look the champion up in the file beside the folder of runs."""
     path = runs_folder.parent / CHAMPION_FILE

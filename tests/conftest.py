@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 AUDIO_FRAME = 1024
+# A new database of MLflow takes seconds, in every workspace; the tests of tracking turn it on.
+os.environ.setdefault("WINNOW_TRACKING", "off")
 
 
 @pytest.fixture(scope="session")
