@@ -17,6 +17,7 @@ from pipeline.chain import Project
 from pipeline.extraction import ExtractionReport
 from pipeline.ingest import IngestReport
 from pipeline.report import RunReport
+from pipeline.tracking import track_run
 from pipeline.training_config import Device, TrainingConfig, choose_device
 from pipeline.training_state import EpochRecord
 
@@ -85,7 +86,9 @@ def train_model(
         The finished run.
     """
     with watched_epochs(project.config.training) as on_epoch:
-        return project.train(extraction=extraction, timings=timings, on_epoch=on_epoch)
+        report = project.train(extraction=extraction, timings=timings, on_epoch=on_epoch)
+    track_run(project, report)
+    return report
 
 
 @step_task("predict")
