@@ -23,6 +23,7 @@ from pipeline.speech_finder import SpeechFinder
 from pipeline.splits import Split, SplitConfig
 from pipeline.transcription import Transcriber
 from pipeline.transcripts import find_transcripts
+from pipeline.utterance_cuts import KeptCuts
 from pipeline.utterances import Cutter, divide, make_segments
 from pipeline.word_config import WordConfig
 from pipeline.workspace import Workspace
@@ -125,7 +126,7 @@ def ingest(
     files = find_transcripts((path for path, _ in seen), language=chosen.spoken)
     transcripts = _find_transcripts(seen, files, transcriber, log, on_file)
     labels = find_labels(folders=found.folders, seen=seen, log=log)
-    cutter = Cutter(config=segments, speech=speech, log=log)
+    cutter = KeptCuts(Cutter(config=segments, speech=speech, log=log), workspace.utterances)
     made = make_segments(clips=clips, transcripts=transcripts, labels=labels, cut=cutter)
     report = IngestReport(
         clips=tuple(clips),
@@ -144,6 +145,7 @@ def ingest(
         ),
     )
     _write(report, workspace, speech)
+    cutter.save()
     return report
 
 

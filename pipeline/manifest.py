@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,7 +35,7 @@ def read_manifest(path: Path, kind: type[RecordT]) -> list[RecordT]:
     """
     if not path.exists():
         return []
-    adapter: TypeAdapter[RecordT] = TypeAdapter(kind)
+    adapter: TypeAdapter[RecordT] = _adapter(kind)
     records = []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
@@ -59,5 +58,18 @@ def write_manifest(path: Path, records: Iterable[Any]) -> None:
     records : iterable of dataclass instances
         What to write, one JSON object a line.
     """
-    lines = [json.dumps(asdict(record), allow_nan=False) for record in records]
+    lines = [
+        json.dumps(_adapter(type(record)).dump_python(record), allow_nan=False)
+        for record in records
+    ]
     write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+# to make one takes longer than to read a short file with it
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]

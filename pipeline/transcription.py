@@ -42,6 +42,7 @@ class Transcriber:
         self._folder = workspace.words
         self._speech = speech
         self._digests: dict[Path, str] = {}
+        self._descriptions: dict[bool, dict[str, object]] = {}
 
     def transcribe(self, clip: Clip, path: Path | None) -> Transcript:
         """Read or recognise what is said in a clip.
@@ -90,7 +91,12 @@ class Transcriber:
         return self._digests[path]
 
     def _description(self, *, recognised: bool) -> dict[str, object]:
-        """Everything besides the files that decides the words."""
+        """Everything besides the files that decides the words; the same for all clips."""
+        if recognised not in self._descriptions:
+            self._descriptions[recognised] = self._describe(recognised=recognised)
+        return self._descriptions[recognised]
+
+    def _describe(self, *, recognised: bool) -> dict[str, object]:
         config = self._config
         method = config.asr if recognised else config.alignment
         model = {"whisper": config.whisper_model, "ctc": config.ctc_model}.get(method)

@@ -1,7 +1,7 @@
 """From clips, words and labels to utterances and their split."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from extractors.errors import ExtractorError
@@ -24,7 +24,7 @@ def make_segments(
     clips: Sequence[Clip],
     transcripts: Mapping[str, Transcript],
     labels: Sequence[tuple[Label, Clip]],
-    cut: "Cutter",
+    cut: Callable[[Clip, Sequence[Word], Sequence[Seconds]], list[Segment]],
 ) -> list[Segment]:
     """Make utterances as labelled; of clips without a label, as cut from words or speech.
 
@@ -36,8 +36,8 @@ def make_segments(
         Clip id to its words, where there are any.
     labels : sequence of (Label, Clip)
         Rows of label files.
-    cut : Cutter
-        Cuts a clip without labels.
+    cut : callable
+        Cuts a clip without labels, as :class:`Cutter`.
 
     Returns
     -------

@@ -32,6 +32,11 @@ class Workspace:
         return self.root / "speech.jsonl"
 
     @property
+    def utterances(self) -> Path:
+        """Manifest of :class:`~pipeline.utterance_cuts.CutClip`."""
+        return self.root / "utterances.jsonl"
+
+    @property
     def segments(self) -> Path:
         """Manifest of :class:`~pipeline.records.Segment`."""
         return self.root / "segments.jsonl"
