@@ -25,7 +25,7 @@ MOST_POINTS = 2000
 FEWEST_MAPPED, FEWEST_PROBED = 5, 20
 _COMPONENTS, _FOLDS = 50, 5
 # Raised when the same parts give another analysis.
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class PartAnalysis:
 def analyse_parts(
     folder: Path,
     *,
-    at_most: int | None = None,
+    only_kept: bool = False,
     on_map: Callable[[], object] = lambda: None,
 ) -> PartAnalysis | None:
     """Analyse a run's parts, or read what an earlier call found.
@@ -84,15 +84,15 @@ def analyse_parts(
     ----------
     folder : Path
         The run's; the analysis is kept there as ``parts.json``.
-    at_most : int, optional
-        With more utterances, which take minutes, nothing is done that was not done before.
+    only_kept : bool
+        Whether nothing is done that was not done before: it takes seconds to minutes.
     on_map : callable, optional
         Told of every map that is drawn.
 
     Returns
     -------
     PartAnalysis or None
-        None if the run has no parts, or too many for now.
+        None if the run has no parts, or they were not analysed.
 
     Raises
     ------
@@ -111,8 +111,8 @@ def analyse_parts(
             found = None
         if found is not None and found.digest == digest:
             return found
-    parts = load_parts(folder)
-    if parts is None or (at_most is not None and len(parts.ids) > at_most):
+    parts = None if only_kept else load_parts(folder)
+    if parts is None:
         return None
     analysis = analyse_codes(parts, digest=digest, on_map=on_map)
     write_bytes(kept, adapter.dump_json(analysis))
@@ -140,7 +140,8 @@ def analyse_codes(
 
     Notes
     -----
-    Probes are cross-validated over clips: the utterances of a clip are never on both sides. Maps
+    Probes are ridge regression and, for classes, linear discriminants, cross-validated over clips:
+    the utterances of a clip are never on both sides. Maps
     are t-SNE (van der Maaten and Hinton, JMLR 9, 2008) of the parts of one modality together, after
     a projection onto their 50 principal components.
     """
@@ -283,11 +284,13 @@ def _ridge_score(inputs: Floats, target: Floats, groups: npt.NDArray[np.str_]) -
 def _class_score(
     inputs: Floats, target: npt.NDArray[np.int64], groups: npt.NDArray[np.str_]
 ) -> float:
-    from sklearn.linear_model import RidgeClassifierCV
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     if len(set(groups.tolist())) < 2:
         return float("nan")
-    predicted = _cross_validated(RidgeClassifierCV(np.logspace(-2, 5, 8)), inputs, target, groups)
+    # shrunk, since there may be more columns than utterances
+    probe = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    predicted = _cross_validated(probe, inputs, target, groups)
     return float((predicted == target).mean())
 
 

@@ -63,7 +63,8 @@ def prediction_panels(
             np.rint(np.clip(one, -3, 3)).astype(np.int64) + 3 for one in (target, prediction)
         ]
         return scatter, errors, confusion_panel(*rounded, names=names)
-    cuts = np.array([-0.7, -0.1, 0.1, 0.7])
+    # in single precision, as MMSA cuts
+    cuts = np.array([-0.7, -0.1, 0.1, 0.7], np.float32)
     names = ["≤ −0.7", "≤ −0.1", "≤ 0.1", "≤ 0.7", "> 0.7"]
     classes = [np.searchsorted(cuts, one.astype(np.float32)) for one in (target, prediction)]
     return scatter, errors, confusion_panel(*classes, names=names)

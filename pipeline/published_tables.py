@@ -22,7 +22,9 @@ _NOTE = (
 )
 
 
-def published_column(report: RunReport, dataset: str | None) -> dict[MetricPlace, str]:
+def published_column(
+    report: RunReport, dataset: str | None, *, sources: bool = True
+) -> dict[MetricPlace, str]:
     """Look up the figures of a run's model on its data set.
 
     Parameters
@@ -31,11 +33,13 @@ def published_column(report: RunReport, dataset: str | None) -> dict[MetricPlace
         A finished run.
     dataset : str or None
         As papers call it.
+    sources : bool
+        Whether each figure is followed by its source.
 
     Returns
     -------
     dict of MetricPlace to str
-        Figures with their sources; empty if there are none.
+        Figures; empty if there are none.
     """
     found: dict[MetricPlace, list[PublishedScore]] = {}
     if dataset is not None:
@@ -43,7 +47,9 @@ def published_column(report: RunReport, dataset: str | None) -> dict[MetricPlace
             place = our_metric(score)
             if place is not None:
                 found.setdefault(place, []).append(score)
-    return {place: figure_text(scores) for place, scores in found.items()}
+    if sources:
+        return {place: figure_text(scores) for place, scores in found.items()}
+    return {place: " / ".join(map(in_our_units, scores)) for place, scores in found.items()}
 
 
 def landmarks_table(reports: Sequence[RunReport], dataset: str) -> Table:

@@ -79,7 +79,7 @@ def _runs_table(reports: Sequence[RunReport]) -> Table:
 
 def _scores_table(runs: Sequence[RunFindings]) -> Table:
     """One row a metric; of each run ours, its interval, and the figures of papers if any."""
-    published = [published_column(run.report, run.dataset) for run in runs]
+    published = [published_column(run.report, run.dataset, sources=False) for run in runs]
     heading = ["metric"]
     for run, found in zip(runs, published, strict=True):
         name = f"{run.report.model} {run.report.id[-12:]}"
@@ -91,7 +91,8 @@ def _scores_table(runs: Sequence[RunFindings]) -> Table:
             place
             for group, scores in run.report.collection.items()
             for metric in scores
-            if (place := MetricPlace(group, metric)) not in places
+            # without targets of 0: each run's own section has it
+            if group != "nonzero" and (place := MetricPlace(group, metric)) not in places
         ]
     rows = []
     for place in places:
@@ -100,7 +101,8 @@ def _scores_table(runs: Sequence[RunFindings]) -> Table:
             cells += _scores(run.report, place)
             cells += [found.get(place, "")] if found else []
         rows.append(cells)
-    return make_table("Test metrics, side by side", heading, rows)
+    note = "Sources of published figures: below." if any(published) else ""
+    return make_table("Test metrics, side by side", heading, rows, note=note)
 
 
 def _metric_name(place: MetricPlace) -> str:

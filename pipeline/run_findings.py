@@ -58,7 +58,7 @@ def read_findings(
     report: RunReport | None = None,
     paper: str | None = None,
     spans: Mapping[str, SourceSpan] | None = None,
-    at_most: int | None = None,
+    analyse: bool = True,
     on_map: Callable[[], object] = lambda: None,
 ) -> RunFindings:
     """Gather what a run's folder holds.
@@ -73,8 +73,8 @@ def read_findings(
         The data set, instead of the one that the report names.
     spans : mapping of str to SourceSpan, optional
         For a run from before they were kept.
-    at_most : int, optional
-        Of more utterances parts are not analysed anew.
+    analyse : bool
+        Whether parts are analysed that were not before.
     on_map : callable, optional
         Told of every map of parts that is drawn.
 
@@ -97,7 +97,7 @@ def read_findings(
         dataset=_known_dataset(found) if paper is None else resolve_dataset(paper),
         test=read_predictions(predictions, on="test") if predictions.exists() else None,
         spans=load_spans(folder / SPANS_FILE) or dict(spans or {}),
-        parts=analyse_parts(folder, at_most=at_most, on_map=on_map),
+        parts=analyse_parts(folder, only_kept=not analyse, on_map=on_map),
         parts_kept=(folder / FILE).exists(),
     )
 

@@ -13,12 +13,12 @@ from pipeline.report_page import render_markdown
 from pipeline.report_sections import largest_errors, parts_section
 from pipeline.run_findings import RunFindings, read_findings
 
-#: Parts of no more utterances are analysed at the end of a training: that takes a second or two.
-QUICK_UTTERANCES = 60
-
 
 def write_pages(folder: Path, report: RunReport) -> None:
-    """Write ``report.md`` and ``report.html``.
+    """Write ``report.md`` and ``report.html``, within a second.
+
+    Maps and probes of parts, which take seconds to minutes, are there only if they were made before
+    by ``winnow report``.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def write_pages(folder: Path, report: RunReport) -> None:
     report : RunReport
         Its report, whether it is written there already or not.
     """
-    findings = read_findings(folder, report=report, at_most=QUICK_UTTERANCES)
+    findings = read_findings(folder, report=report, analyse=False)
     write_text(folder / "report.md", findings_markdown([findings]))
     write_html(folder / "report.html", [findings])
 

@@ -1,0 +1,94 @@
+"""A finished run made up of numbers, for tests of what is said about runs."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.bootstrap import bootstrap_intervals
+from pipeline.clip_names import clip_names
+from pipeline.collection_metrics import collection_scores
+from pipeline.metrics import sentiment_metrics
+from pipeline.report import RunReport, SeedReport, summarise
+from pipeline.run_examples import SourceSpan
+from pipeline.run_findings import RunFindings
+from pipeline.run_predictions import Scored
+from pipeline.training_state import EpochRecord
+
+EPOCHS = 4
+
+
+def make_history(seed: int, *, test_mae: bool = False) -> tuple[EpochRecord, ...]:
+    return tuple(
+        EpochRecord(
+            epoch=epoch,
+            terms={"task": 1.0 / (epoch + 1), "size": 0.5 + seed},
+            weights={"task": 1.0, "size": 0.01},
+            total=1.0,
+            gradient_norm=2.0 + seed,
+            learning_rate=1e-3,
+            valid_mae=1.5 - 0.1 * epoch + 0.01 * seed,
+            seconds=0.1,
+            test_mae=1.4 - 0.1 * epoch if test_mae else None,
+            gradient_norms={"task": 0.3, "size": 0.0} if epoch % 2 == 0 else {},
+        )
+        for epoch in range(EPOCHS)
+    )
+
+
+def make_findings(
+    *,
+    model: str = "mind",
+    noise: float = 0.4,
+    n: int = 30,
+    target: np.ndarray | None = None,
+    dataset: str | None = None,
+    spans: bool = True,
+    number: int = 0,
+    **changed: object,
+) -> RunFindings:
+    """Two seeds on n utterances of n / 3 clips, with predictions as far off as told."""
+    generator = np.random.default_rng(0)
+    labels = np.round(np.clip(generator.normal(size=n) * 1.5, -3, 3), 2)
+    labels = labels if target is None else np.asarray(target, float)
+    ids = tuple(f"clip{row // 3:02}:{row % 3}.0-{row % 3 + 1}.0" for row in range(n))
+    by_seed = labels + noise * np.random.default_rng(number + 1).normal(size=(2, n))
+    metrics = [{"test": sentiment_metrics(prediction=p, target=labels)} for p in by_seed]
+    seeds = tuple(
+        SeedReport(seed=seed, best_epoch=EPOCHS - 1, history=make_history(seed), metrics=one)
+        for seed, one in enumerate(metrics)
+    )
+    clips = clip_names(ids)
+    report = RunReport(
+        id=f"{model}-{number:012x}",
+        created="2026-01-02T03:04:05.678+00:00",
+        model=model,
+        model_config={"width": 8},
+        training={"selection": "valid", "max_epochs": EPOCHS},
+        data_digest="0123456789abcdef",
+        data={"utterances": {"train": 60, "valid": 20, "test": n}, "modalities": {}},
+        versions={"winnow": "0.1.0", "torch": "2"},
+        device="cpu",
+        timings={"train": 12.5, "extract": 3.25},
+        seeds=seeds,
+        summary=summarise(seeds),
+        ensemble={"test": sentiment_metrics(prediction=by_seed.mean(axis=0), target=labels)},
+        constant={"test": sentiment_metrics(prediction=np.zeros(n), target=labels)},
+        intervals={"test": bootstrap_intervals(predictions=by_seed, target=labels, clips=clips)},
+        collection=collection_scores(
+            predictions=by_seed, target=labels, clips=clips, labels=labels, log_odds=False
+        ),
+    )
+    found = {
+        name: SourceSpan(
+            clip=f"/videos/{name[:6]}.mp4", start=row % 3, end=row % 3 + 1, text=f"words {row}"
+        )
+        for row, name in enumerate(ids)
+    }
+    return RunFindings(
+        report=replace(report, **changed),
+        dataset=dataset,
+        test=Scored(ids=ids, target=labels, by_seed=by_seed),
+        spans=found if spans else {},
+        parts=None,
+        parts_kept=False,
+    )
