@@ -146,6 +146,28 @@ def run(
     return train
 
 
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train two small runs, of two seeds and of one, for tests that copy the folder."""
+    dataset = PackedDataset.pack(make_examples(), digest="synthetic")
+    split = Split(train=dataset.ids[:24], valid=dataset.ids[24:32], test=dataset.ids[32:])
+    folder = tmp_path_factory.mktemp("finished") / "runs"
+    for seeds in ((0, 1), (0,)):
+        training = TrainingConfig(
+            max_epochs=3, batch_size=8, min_batch=4, learning_rate=0.03, device="cpu", seeds=seeds
+        )
+        train_run(
+            dataset=dataset,
+            split=split,
+            model_name="concat",
+            model_config={"width": 4, "fusion_width": 4},
+            training=training,
+            runs_folder=folder,
+            context={"data": {"note": "x" * 9000}, "timings": {"pack": 0.5}},
+        )
+    return folder
+
+
 VTT = "WEBVTT\n\n00:00.000 --> 00:01.000\nHello there.\n"
 PAGE = """<!doctype html><html><head><title>{title}</title></head><body>
 <video controls><source src="{name}.mp4" type="video/mp4">

@@ -1,20 +1,25 @@
 import json
+import shutil
 from datetime import UTC, datetime
 
 import pytest
 
 from pipeline.mlflow_facts import LONGEST_VALUE, artifacts, metrics, milliseconds, parameters
+from pipeline.run_folder import load_run
 
 
 @pytest.fixture
-def report(run):
-    return run(context={"data": {"note": "x" * 9000}, "timings": {"pack": 0.5}})
+def report(finished_runs):
+    """The latest has one seed, the other one two."""
+    latest = load_run(finished_runs).id
+    (name,) = {path.parent.name for path in finished_runs.glob("*/report.json")} - {latest}
+    return load_run(finished_runs, name)
 
 
 def test_parameters_are_all_settings(report):
     found = parameters(report)
-    assert found["model.name"] == "masked_mean"
-    assert found["model.dropout"] == "0.2"
+    assert found["model.name"] == "concat"
+    assert found["model.width"] == "4"
     assert found["training.batch_size"] == "8"
     assert json.loads(found["training.seeds"]) == [0, 1]
     assert found["data.utterances.train"] == "24"
@@ -43,8 +48,9 @@ def test_metrics_are_epochs_results_and_times(report):
     assert ("test/correlation/constant", 0) not in found
 
 
-def test_artifacts_are_what_is_finished(report, tmp_path):
+def test_artifacts_are_what_is_finished(finished_runs, report, tmp_path):
     folder = tmp_path / "runs" / report.id
+    shutil.copytree(finished_runs / report.id, folder)
     for name in ("seed-0/state.safetensors", ".report.part", "seed-1/.hidden/report.json"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()

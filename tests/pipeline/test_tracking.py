@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow.artifacts
@@ -19,7 +20,7 @@ from mlflow.entities import ViewType
 from pipeline.chain import Project
 from pipeline.champion import clear_champion, set_champion
 from pipeline.config import load_config
-from pipeline.run_folder import discard_run
+from pipeline.run_folder import load_run
 from pipeline.tracking import Tracked, track_all, track_champion, track_run, tracking_uri
 from pipeline.workspace import Workspace
 
@@ -33,10 +34,19 @@ def empty_database(tmp_path_factory):
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch, empty_database):
+def project(tmp_path, monkeypatch, empty_database, finished_runs):
     monkeypatch.delenv("WINNOW_TRACKING", raising=False)
     shutil.copy(empty_database, tmp_path / "mlflow.db")
+    shutil.copytree(finished_runs, tmp_path / "runs")
     return Project(workspace=Workspace(root=tmp_path), config=load_config(None))
+
+
+@pytest.fixture
+def two(project):
+    """Both runs of the workspace, first that of two seeds."""
+    runs = project.workspace.runs
+    names = [path.parent.name for path in runs.glob("*/report.json")]
+    return sorted((load_run(runs, name) for name in names), key=lambda one: -len(one.seeds))
 
 
 def configured(project, **settings):
@@ -68,8 +78,9 @@ def champion_of(project):
     return client(project).get_run(version.run_id).data.tags["winnow.run"]
 
 
-def test_a_finished_run_is_logged_once(project, run, tmp_path):
-    report = run()
+def test_a_finished_run_is_logged_once(project, two, tmp_path):
+    report = two[0]
+    shutil.rmtree(project.workspace.runs / two[1].id)
     assert track_run(project, report) == Tracked(logged=(report.id,))
     for again in (track_run, lambda project, report: track_all(project)):
         assert again(project, report) == Tracked(present=(report.id,))
@@ -100,15 +111,14 @@ def test_a_finished_run_is_logged_once(project, run, tmp_path):
     assert project.failures() == []
 
     # trained anew it is another
-    discard_run(tmp_path / "runs", report.id)
-    second = run()
-    assert track_run(project, second) == Tracked(logged=(report.id,))
+    again = replace(report, created=datetime.now(UTC).isoformat())
+    assert track_run(project, again) == Tracked(logged=(report.id,))
     assert len(runs_of(project)) == len(versions_of(project)) == 2
 
 
 @pytest.mark.parametrize("step", ["log_batch", "log_artifact", "set_terminated"])
-def test_killed_in_between_it_is_still_logged_once(project, run, monkeypatch, step):
-    report = run()
+def test_killed_in_between_it_is_still_logged_once(project, two, monkeypatch, step):
+    report = two[0]
 
     def die(*arguments, **named):
         raise KeyboardInterrupt
@@ -124,8 +134,8 @@ def test_killed_in_between_it_is_still_logged_once(project, run, monkeypatch, st
     assert len(runs_of(project, ViewType.ALL)) == 2
 
 
-def test_the_alias_follows_the_champion(project, run, short):
-    first, second = run(), run(training=replace(short, seeds=(0,)))
+def test_the_alias_follows_the_champion(project, two):
+    first, second = two
     track_run(project, first)
     assert champion_of(project) is None
     # a champion that was not logged yet is logged now
@@ -141,8 +151,8 @@ def test_the_alias_follows_the_champion(project, run, short):
     assert champion_of(project) is None
 
 
-def test_what_cannot_be_tracked_is_logged_later(project, run, short, tmp_path, caplog):
-    first, second = run(), run(training=replace(short, seeds=(0,)))
+def test_what_cannot_be_tracked_is_logged_later(project, two, tmp_path, caplog):
+    first, second = two
     (tmp_path / "mlartifacts").write_text("no folder")
     done = track_run(project, first)
     assert done.logged == ()
@@ -157,8 +167,8 @@ def test_what_cannot_be_tracked_is_logged_later(project, run, short, tmp_path, c
     assert len(runs_of(project)) == 2
 
 
-def test_off_is_off(project, run, monkeypatch, tmp_path):
-    report = run()
+def test_off_is_off(project, two, monkeypatch, tmp_path):
+    report = two[0]
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     off = configured(project, mode="off")
     assert track_run(off, report) == track_champion(off) == Tracked()
@@ -167,8 +177,8 @@ def test_off_is_off(project, run, monkeypatch, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-def test_weights_can_stay_where_they_are(project, run):
-    report = run()
+def test_weights_can_stay_where_they_are(project, two):
+    report = two[0]
     track_run(configured(project, weights=False), report)
     (logged,) = runs_of(project)
     names = {file.path for file in client(project).list_artifacts(logged.info.run_id, "seed-0")}
@@ -213,7 +223,7 @@ def is_healthy(port):
 
 
 @pytest.mark.slow
-def test_a_server_that_is_down_and_then_up(project, run, tmp_path, empty_database):
+def test_a_server_that_is_down_and_then_up(project, two, tmp_path, empty_database):
     folder = tmp_path / "server"
     folder.mkdir()
     shutil.copy(empty_database, folder / "server.db")
@@ -221,7 +231,8 @@ def test_a_server_that_is_down_and_then_up(project, run, tmp_path, empty_databas
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     project = configured(project, uri=f"http://127.0.0.1:{port}")
-    report = run()
+    report = two[0]
+    shutil.rmtree(project.workspace.runs / two[1].id)
     set_champion(project.workspace, report.id)
     started = time.monotonic()
     assert track_run(project, report).failure
