@@ -17,12 +17,13 @@ demo: $(INSTALLED)
 
 # make serve VIDEOS=/some/folder CRON="0 3 * * *" CONFIG=configs/demo.yaml
 # CRON is for scheduled-retrain; EXTRACT_CRON and MAINTAIN_CRON for the other two. LIMIT=3 runs at a time.
+# WATCH=1 starts extract-new-videos as soon as videos have arrived.
 VIDEOS ?= sample_videos
 serve: $(INSTALLED)
 	$(BIN)/python -m flows.serve --videos "$(VIDEOS)" --workspace $(WORKSPACE) \
 		$(if $(CONFIG),--config "$(CONFIG)") $(if $(LIMIT),--limit $(LIMIT)) $(if $(PORT),--port $(PORT)) \
 		$(if $(CRON),--schedule "$(CRON)") $(if $(EXTRACT_CRON),--schedule "extract-new-videos=$(EXTRACT_CRON)") \
-		$(if $(MAINTAIN_CRON),--schedule "maintain-store=$(MAINTAIN_CRON)")
+		$(if $(MAINTAIN_CRON),--schedule "maintain-store=$(MAINTAIN_CRON)") $(if $(WATCH),--watch)
 
 # Whole files of tests go to as many processes as there are cores, at most 4, of one thread each.
 test: $(INSTALLED)

@@ -18,6 +18,7 @@ from pipeline.metrics import METRIC_NAMES
 from pipeline.records import Failure
 from pipeline.report import RunReport
 from pipeline.retraining import Retraining
+from pipeline.run_comparison import Comparison
 from pipeline.run_folder import load_run
 from pipeline.score_text import SELECTION_NOTES, interval_text, mean_sd_text, number_text
 from pipeline.video_prediction import PredictionReport
@@ -111,16 +112,17 @@ def publish_retraining(project: Project, done: Retraining) -> None:
         if run is not None
     }
     parts = [
-        f"# {done.outcome.replace('_', ' ')}",
-        f"Champion: `{done.champion}`",
-        "\n".join(f"- {reason}" for reason in done.reasons),
+        f"# {done.outcome.replace('_', ' ').capitalize()}",
+        str(done),
+        _comparison_markdown(done.comparison),
         _files_markdown(pages),
     ]
-    create_markdown_artifact(
-        markdown="\n\n".join(parts), key="retraining", description="What was decided"
-    )
-    for role, page in pages.items():
-        publish_link(page, f"Report of the {role.lower()}", key=f"report-{role.split()[0].lower()}")
+    create_markdown_artifact(markdown="\n\n".join(parts), key="retraining", description=str(done))
+    if done.beaten is not None:
+        page = report_page(project, done.beaten)
+        publish_link(
+            page, f"Report of the champion until now, {done.beaten}", key="report-champion"
+        )
     if done.trained and done.candidate is not None:
         publish_run(project, load_run(project.workspace.runs, done.candidate))
 
@@ -214,7 +216,8 @@ def publish_extraction(report: ExtractionReport) -> None:
             for name, count in report.extracted.items()
         ],
         key="extraction",
-        description="What was extracted",
+        description=f"{sum(report.extracted.values())} sequences extracted, "
+        f"{sum(report.stored.values())} stored before, {sum(report.failed.values())} failed",
     )
 
 
@@ -293,9 +296,29 @@ def prediction_rows(report: PredictionReport) -> list[dict[str, str]]:
     ]
 
 
+def _comparison_markdown(found: Comparison | None) -> str:
+    if found is None:
+        return ""
+    rows = [
+        ["", found.metric],
+        ["---", "---"],
+        ["candidate", number_text(found.candidate)],
+        ["champion until now", number_text(found.champion)],
+        ["better by", number_text(found.improvement)],
+        [f"{100 * found.confidence:g} % interval", interval_text(found.interval)],
+        ["p, two-sided", number_text(found.p_value)],
+        ["test utterances, clips", f"{found.utterances}, {found.clips}"],
+    ]
+    return _markdown_table(rows)
+
+
 def _headline_markdown(report: RunReport) -> str:
     rows = headline_rows(report)
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return _markdown_table(lines)
+
+
+def _markdown_table(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -7,6 +7,11 @@ cli.app.command(
     name="deploy",
     help="Register the five deployments on a Prefect server that is there.",
 )
+cli.app.command(
+    "flows.watcher:watch",
+    name="watch",
+    help="Tell Prefect when videos have arrived in a folder.",
+)
 
 
 def main() -> None:

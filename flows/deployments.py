@@ -1,6 +1,7 @@
 """The five deployments, and one process that serves them: ``python -m flows.deployments``."""
 
 from collections.abc import Sequence
+from inspect import getdoc
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from cyclopts import run
 from prefect import serve as prefect_serve
 from prefect.client.orchestration import get_client
 from prefect.deployments.runner import RunnerDeployment
+from prefect.events import DeploymentTriggerTypes, TriggerTypes
 from prefect.flows import Flow
 from prefect.types.entrypoint import EntrypointType
 
@@ -15,10 +17,12 @@ from flows.bare_names import DEPLOYMENTS
 from flows.extract_and_train import extract_and_train
 from flows.extract_new_videos import extract_new_videos
 from flows.maintain_store import maintain_store
+from flows.parameter_forms import describe_parameters, summary
 from flows.predict_new_videos import predict_new_videos
 from flows.safeguards import TAG, install_safeguards
 from flows.scheduled_retrain import scheduled_retrain
 from flows.schedules import read_schedules
+from flows.watcher import videos_trigger
 from pipeline.config import RunConfig, load_config
 
 #: Each gives its name to its deployment.
@@ -31,6 +35,8 @@ FLOWS: Final[tuple[Flow[..., Any], ...]] = (
 )
 #: Runs at a time of one served process; most of them wait for one another's workspace.
 DEFAULT_LIMIT: Final = 3
+#: The automation that starts extract-new-videos.
+ARRIVED: Final = "winnow: videos have arrived"
 
 
 def make_deployments(
@@ -75,7 +81,12 @@ def make_deployments(
         "workspace": str(workspace.resolve()),
         "config": config.model_dump(mode="json"),
     }
-    return [
+    triggers: list[DeploymentTriggerTypes | TriggerTypes] = []
+    if "://" not in videos:
+        # winnow watch tells of them
+        arrived = videos_trigger(videos).model_copy(update={"name": ARRIVED})
+        triggers.append(arrived)
+    made = [
         RunnerDeployment.from_flow(
             flow,
             name=flow.name,
@@ -85,6 +96,7 @@ def make_deployments(
                 if name in flow.parameters.properties
             },
             cron=crons.get(flow.name),
+            triggers=triggers if flow is extract_new_videos else [],
             paused=False,
             tags=[TAG],
             work_pool_name=pool,
@@ -93,6 +105,10 @@ def make_deployments(
         )
         for flow in FLOWS
     ]
+    for flow, deployment in zip(FLOWS, made, strict=True):
+        describe_parameters(deployment._parameter_openapi_schema, flow.fn.__doc__ or "")
+        deployment.description = summary(getdoc(flow.fn) or "")
+    return made
 
 
 def forget_schedules(names: Sequence[str] = DEPLOYMENTS) -> None:

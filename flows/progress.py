@@ -30,6 +30,7 @@ class StageProgress:
 
     def __init__(self, stage: str, total: int) -> None:
         self._stage, self._total, self._done = stage, total, 0
+        self._finished = False
         self._lock = threading.Lock()
         self._told = time.monotonic()
         self._artifact = self._create()
@@ -51,11 +52,15 @@ class StageProgress:
 
     def finish(self) -> None:
         """Show the stage as complete: a training may stop before its last epoch."""
+        self._finished = True
         self._tell(1.0)
 
     @property
     def _text(self) -> str:
-        return f"{self._stage}: {self._done} of {self._total}"
+        if self._finished and not self._done:
+            return f"{self._stage}: nothing to do"
+        end = ", finished" if self._finished else ""
+        return f"{self._stage}: {self._done} of {self._total}{end}"
 
     def _create(self) -> UUID | None:
         try:

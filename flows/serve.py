@@ -19,6 +19,7 @@ from flows.server import (
     running_server,
     stop_on_terminate,
 )
+from flows.watcher import watch_command
 from pipeline.errors import PipelineError
 from pipeline.workspace import Workspace
 
@@ -32,6 +33,7 @@ def serve(
     workspace: Path = Path("workspace"),
     config: Path | None = None,
     schedule: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    watch: bool = False,
     limit: int = 3,
     port: int = 4200,
 ) -> None:
@@ -48,6 +50,8 @@ def serve(
     schedule : tuple of str
         When to run by itself: "0 3 * * *", which is for scheduled-retrain, or
         "extract-new-videos=*/15 * * * *".
+    watch : bool
+        Start extract-new-videos as soon as videos have arrived in the folder.
     limit : int
         Runs at a time.
     port : int
@@ -61,6 +65,8 @@ def serve(
         environment |= running.enter_context(serving_reports(place.root, port=port + 1))
         server = running.enter_context(running_server(environment=environment, port=port, log=log))
         served = running.enter_context(running_process(command, environment))
+        if watch:
+            running.enter_context(running_process(watch_command(videos, workspace), environment))
         _say(server, environment[ADDRESS])
         try:
             _wait(served, server, log)

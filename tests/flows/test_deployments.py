@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from flows.bare_names import DEPLOYMENTS
-from flows.deployments import FLOWS, make_deployments
+from flows.deployments import ARRIVED, FLOWS, make_deployments
 from flows.notifications import tell_failure
+from flows.watcher import videos_trigger
 from pipeline.config import RunConfig
 
 CONFIG = RunConfig(jobs=3)
@@ -45,12 +46,20 @@ def test_settings_are_parameters_and_checked(made, name):
     assert made[name].enforce_parameter_schema
     schema = made[name]._parameter_openapi_schema
     assert "config" in schema.properties
-    assert "jobs" in schema.definitions["RunConfig"]["properties"]
+    jobs = schema.definitions["RunConfig"]["properties"]["jobs"]
+    assert jobs["description"] == "Processes that extract features; 0 for one a processor core."
 
 
 def test_only_what_has_a_schedule_runs_by_itself(made):
     crons = {name: [entry.schedule.cron for entry in d.schedules] for name, d in made.items()}
     assert crons == {name: [] for name in DEPLOYMENTS} | {"scheduled-retrain": ["0 3 * * *"]}
+
+
+def test_videos_that_arrive_start_their_extraction(made):
+    triggers = {name: [t.name for t in deployment.triggers] for name, deployment in made.items()}
+    assert triggers == {name: [] for name in DEPLOYMENTS} | {"extract-new-videos": [ARRIVED]}
+    (trigger,) = made["extract-new-videos"].triggers
+    assert trigger.match == videos_trigger("some/videos").match
 
 
 def test_somebody_is_told_of_every_failure():
