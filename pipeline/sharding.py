@@ -32,15 +32,18 @@ def divide_plan(
     list of ExtractionPlan
         In the plan's order, each with the keys of its own clips; none if nothing is missing.
     """
-    fewest = max(FEWEST_CLIPS, math.ceil(len(plan.jobs) / MOST_SHARDS))
+    # half of the shards may be closed for their number of clips, half for their work
+    fewest = max(FEWEST_CLIPS, math.ceil(2 * len(plan.jobs) / MOST_SHARDS))
+    work = seconds_per_second * sum(job.clip.duration for job in plan.jobs)
+    enough = max(ENOUGH_SECONDS, 2 * work / MOST_SHARDS)
     return [
         replace(plan, jobs=part, keys={job.clip.id: plan.keys[job.clip.id] for job in part})
-        for part in _parts(plan.jobs, fewest, seconds_per_second)
+        for part in _parts(plan.jobs, fewest, enough, seconds_per_second)
     ]
 
 
 def _parts(
-    jobs: Sequence[ClipJob], fewest: int, seconds_per_second: float
+    jobs: Sequence[ClipJob], fewest: int, enough: float, seconds_per_second: float
 ) -> Iterator[tuple[ClipJob, ...]]:
     most = max(MOST_CLIPS, fewest)
     part: list[ClipJob] = []
@@ -49,10 +52,9 @@ def _parts(
     for job in jobs:
         part.append(job)
         work += job.clip.duration * seconds_per_second
-        enough = len(part) >= fewest and work >= LEAST_SECONDS
-        # long clips: to wait for more of them would keep other workers idle
-        long = fewest == FEWEST_CLIPS and work >= ENOUGH_SECONDS
-        if enough or long or len(part) == most:
+        worth_a_task = len(part) >= fewest and work >= LEAST_SECONDS
+        # of long clips: to wait for more of them would keep other workers idle
+        if worth_a_task or work >= enough or len(part) == most:
             if before:
                 yield tuple(before)
             before, part, work = part, [], 0.0
