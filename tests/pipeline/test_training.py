@@ -1,9 +1,5 @@
 import contextlib
 import itertools
-import signal
-import subprocess
-import sys
-import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import mean_absolute_error
 
+from benchmarks.killed_training import differences, kill_once, write_job
 from models.base import get
 from pipeline.checkpoint import load_checkpoint
 from pipeline.dataset import PackedDataset
@@ -261,54 +258,22 @@ def test_leftovers_of_killed_writes_are_removed(train, tmp_path):
     }
 
 
-KILLED = """
-    import os, signal, sys
-    from pathlib import Path
-    import torch
-    from pipeline.dataset import PackedDataset
-    from pipeline.splits import Split
-    from pipeline.training import train_seed
-    from pipeline.training_config import TrainingConfig
-
-    folder, at = Path(sys.argv[1]), int(sys.argv[2])
-    torch.set_num_threads(1)
-
-    def kill(record):
-        if record.epoch == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    train_seed(
-        dataset=PackedDataset.load(folder / "data.safetensors"),
-        split=Split.load(folder / "split.json"),
-        model_name="mind",
-        model_config={"width": 8, "layers": 1, "heads": 2},
-        config=TrainingConfig(max_epochs=4, batch_size=8, device="cpu"),
-        seed=1,
-        folder=folder / sys.argv[3],
-        on_epoch=kill,
-    )
-"""
-
-
 @pytest.mark.slow
-def test_a_killed_process_goes_on_in_another(dataset, split, tmp_path, weights):
-    dataset.save(tmp_path / "data.safetensors")
-    split.save(tmp_path / "split.json")
-
-    def process(at, folder):
-        code = [sys.executable, "-W", "error", "-c", textwrap.dedent(KILLED)]
-        return subprocess.run(
-            [*code, str(tmp_path), str(at), folder], capture_output=True, text=True, check=False
-        )
-
-    whole = process(99, "whole")
-    assert (whole.returncode, whole.stdout, whole.stderr) == (0, "", "")
-    for at in (0, 2):
-        assert process(at, "killed").returncode == -signal.SIGKILL
-        assert not (tmp_path / "killed" / "result.json").exists()
-    assert process(99, "killed").returncode == 0
-    assert same(weights("whole"), weights("killed"))
-    left = {path.name for path in (tmp_path / "killed").iterdir()}
+def test_killed_in_the_middle_of_steps_and_writes_it_ends_in_the_same_bits(tmp_path):
+    threads = torch.get_num_threads()
+    try:
+        whole = write_job(tmp_path, utterances=60, epochs=20, model="concat")
+        whole.run()
+        job = replace(whole, folder=tmp_path / "killed")
+        # counted from the first save of a process, of which there is one a step
+        kills = [kill_once(job, after=after, at_start=False) for after in (0.02, 0.07)]
+        assert all(kills)
+        assert (kills[1].epochs, kills[1].steps) > (0, 0)
+        job.run()
+    finally:
+        torch.set_num_threads(threads)
+    assert differences(whole.folder, job.folder) == []
+    left = {path.name for path in job.folder.iterdir()}
     assert left == {"model.safetensors", "result.json"}
 
 
