@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 # First use compiles numba code of librosa, about 20 s; kept for the next time.
 export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba
 
-.PHONY: demo serve test test-fast check format samples bench-acoustic bench-alignment bench-facial bench-models clean
+.PHONY: demo serve test test-fast check format samples bench-acoustic bench-alignment bench-facial bench-models bench-train bench-cost chaos month clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m flows.demo --workspace $(WORKSPACE)/demo
@@ -61,6 +61,23 @@ bench-facial: $(INSTALLED)
 # Needs WINNOW_REFERENCE. make bench-models ONLY=text RUNS=workspace/bench
 bench-models: $(INSTALLED)
 	$(BIN)/python -m benchmarks.real_models $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS))
+
+# Cost of many hours of video. make bench-cost VIDEOS=/some/folder CORE_HOUR=0.05 GB_MONTH=0.02
+bench-cost: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.operating_cost --videos "$(VIDEOS)" \
+		$(if $(CORE_HOUR),--core-hour $(CORE_HOUR)) $(if $(GB_MONTH),--gigabyte-month $(GB_MONTH))
+
+# Kills, full disks, hanging clips and a server that dies, on purpose. make chaos KILLS=20
+chaos: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.chaos $(if $(KILLS),--kills $(KILLS))
+
+# Thirty nights of retraining and maintenance in fast time.
+month: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.month
+
+# make bench-train ONLY="loop mmsa" ARGS="--quick --mmsa /some/venv/bin/python --output numbers.json"
+bench-train: $(INSTALLED)
+	$(BIN)/python -m benchmarks.training $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(WORKSPACE)
