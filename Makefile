@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 # First use compiles numba code of librosa, about 20 s; kept for the next time.
 export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba
 
-.PHONY: demo serve test test-fast check format samples bench-acoustic bench-alignment bench-facial bench-models bench-train bench-cost chaos month clean
+.PHONY: demo serve test test-fast check format samples bench-acoustic bench-alignment bench-facial bench-models bench-operations bench-train bench-cost chaos month clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m flows.demo --workspace $(WORKSPACE)/demo
@@ -57,6 +57,10 @@ bench-alignment: $(INSTALLED)
 # Agreement, coverage and odd media need WINNOW_REFERENCE. make bench-facial ONLY="speed memory"
 bench-facial: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.facial $(if $(ONLY),--only $(ONLY))
+
+# Second runs, planning for 10,000 clips, runners, Prefect's share. make bench-operations ONLY="second planning"
+bench-operations: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.operations $(addprefix --only ,$(ONLY))
 
 # Needs WINNOW_REFERENCE. make bench-models ONLY=text RUNS=workspace/bench
 bench-models: $(INSTALLED)

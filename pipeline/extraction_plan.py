@@ -1,7 +1,7 @@
 """Which features are missing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from extractors.base import Extractor
 from extractors.words import Word
@@ -46,25 +46,6 @@ class ExtractionPlan:
     keys: dict[str, dict[str, FeatureKey]]
     jobs: tuple[ClipJob, ...]
     stored: dict[str, int]
-
-    def shards(self, size: int) -> list["ExtractionPlan"]:
-        """Divide the work.
-
-        Parameters
-        ----------
-        size : int
-            Clips a shard, >= 1.
-
-        Returns
-        -------
-        list of ExtractionPlan
-            With the keys of their own clips only; one without jobs if nothing is missing.
-        """
-        parts = [self.jobs[i : i + size] for i in range(0, len(self.jobs), size)] or [()]
-        return [
-            replace(self, jobs=part, keys={job.clip.id: self.keys[job.clip.id] for job in part})
-            for part in parts
-        ]
 
 
 def plan_extraction(

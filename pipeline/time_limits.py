@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class TimeLimits(BaseModel):
     """Hours after which a step is stopped; what it had finished stays, and the next run goes on.
 
-    A single clip has a limit of its own, :data:`pipeline.extraction.PATIENCE_SECONDS`.
+    A single clip has a limit of its own, :data:`pipeline.clip_pool.PATIENCE_SECONDS`.
 
     Parameters
     ----------

@@ -89,15 +89,3 @@ def test_where_the_times_of_words_are_from_changes_no_feature(plan):
     said = tuple(replace(word, source="aligned", confidence=0.5) for word in WORDS)
     first, other = (plan([clip("a")], [spoken("a", words)]).keys for words in (WORDS, said))
     assert first == other
-
-
-def test_shards_divide_the_jobs(plan):
-    made = plan([clip(letter) for letter in "abcde"], extractors={"covarep": {}})
-    for size in (1, 2, 3, 5, 9):
-        shards = made.shards(size)
-        assert tuple(job for shard in shards for job in shard.jobs) == made.jobs
-        assert all(0 < len(shard.jobs) <= size for shard in shards)
-        assert all(set(s.keys) == {job.clip.id for job in s.jobs} for s in shards)
-        assert all(shard.stored == made.stored for shard in shards)
-    (empty,) = replace(made, jobs=()).shards(2)
-    assert (empty.jobs, empty.keys) == ((), {})
