@@ -228,10 +228,10 @@ def _decide(project: Project, today: _Today, *, force: bool, failure: str) -> Re
     test = known.test
     if test and set(clip_names(today.split.train + today.split.valid)) & set(test.clips):
         return None
-    if today.run == known.run:
-        return _quiet(known)
     if (done := _decided_before(known, today, force=force)) is not None:
         return done
+    if today.run == known.run:
+        return _quiet(known, reason="the champion is what these data and settings give")
     beaten = _champion_run(project, known)
     comparison, outcome, reasons = _judge(project, today, beaten, force=force, failure=failure)
     if beaten is None and known.run is not None:

@@ -1,7 +1,8 @@
+import copy
 import hashlib
-import json
 import logging
 import math
+import shutil
 import time
 from dataclasses import dataclass, field, replace
 
@@ -13,10 +14,12 @@ from pipeline.chain import Project
 from pipeline.champion import Champion, set_champion
 from pipeline.clip_names import clip_names
 from pipeline.config import load_config
+from pipeline.errors import ConfigError
 from pipeline.frozen_test import frozen_split
 from pipeline.manifest import write_manifest
 from pipeline.records import Clip, Segment
 from pipeline.retraining import retrain
+from pipeline.retraining_config import RetrainingConfig
 from pipeline.run_folder import discard_run, load_run, selected_on, utterances_tested
 from pipeline.splits import Split, make_split
 from pipeline.workspace import Workspace
@@ -24,13 +27,13 @@ from pipeline.workspace import Workspace
 SHARES = {"train": 0.6, "valid": 0.15, "test": 0.25}
 SETTINGS = {
     "extractors": {"librosa33": {}},
-    "model": {"name": "masked_mean"},
+    "model": {"name": "concat", "settings": {"width": 8, "fusion_width": 8}},
     "training.max_epochs": 3,
     "training.batch_size": 16,
     "training.min_batch": 2,
     "training.learning_rate": 0.02,
     "training.device": "cpu",
-    "training.seeds": [0, 1],
+    "training.seeds": [0],
 }
 
 
@@ -124,10 +127,34 @@ class Folder:
         return {path.parent.name for path in self.project.workspace.runs.glob("*/report.json")}
 
 
-@pytest.fixture
-def folder(tmp_path, masked_mean):
+def empty(root):
     config = load_config(None, SETTINGS)
-    return Folder(Project(workspace=Workspace(root=tmp_path / "work"), config=config))
+    return Folder(Project(workspace=Workspace(root=root), config=config))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """No clips yet."""
+    return empty(tmp_path / "work")
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """Thirty clips and a champion; to be copied."""
+    made = empty(tmp_path_factory.mktemp("first") / "work")
+    made.add(30)
+    assert retrain(made.project).outcome == "first"
+    return made
+
+
+@pytest.fixture
+def champion(first, tmp_path):
+    """The folder of the first champion, of the test's own."""
+    root = tmp_path / "work"
+    shutil.copytree(first.project.workspace.root, root)
+    own = copy.deepcopy(first)
+    own.project = replace(own.project, workspace=Workspace(root=root))
+    return own
 
 
 def places(folder):
@@ -141,7 +168,8 @@ def test_better_data_are_promoted_and_worse_refused(folder, caplog):
     folder.add(24, noise=0.3, split="test")
     first = retrain(folder.project)
     assert (first.outcome, first.champion, first.beaten) == ("first", first.candidate, None)
-    assert load_run(folder.project.workspace.runs, "champion").id == first.candidate
+    workspace = folder.project.workspace
+    assert load_run(workspace.runs, "champion").id == first.candidate
 
     folder.add(60, noise=0.3)
     better = retrain(folder.project)
@@ -159,7 +187,6 @@ def test_better_data_are_promoted_and_worse_refused(folder, caplog):
     assert "not better beyond noise" in worse.reasons
 
     assert folder.history == ["first", "promoted", "refused"]
-    workspace = folder.project.workspace
     for decision in folder.champion.history[1:]:
         for page in (decision.candidate_report, decision.champion_report):
             assert (workspace.root / page).is_file()
@@ -167,197 +194,172 @@ def test_better_data_are_promoted_and_worse_refused(folder, caplog):
     assert sum("a candidate is trained" in line for line in told) == 2
     assert len(told) == 5
 
+    # by force, and back again
     forced = retrain(folder.project, force=True)
     assert (forced.outcome, forced.champion) == ("promoted", worse.candidate)
     assert forced.reasons[0] == "forced"
     assert folder.champion.previous == better.candidate
-
-
-def test_the_comparison_is_that_of_the_reports(folder):
-    folder.add(30)
-    retrain(folder.project)
-    folder.add(20)
-    done = retrain(folder.project)
-    runs = folder.project.workspace.runs
-    candidate, champion = (load_run(runs, run) for run in (done.candidate, done.beaten))
-    comparison = done.comparison
-    assert comparison.candidate == pytest.approx(candidate.ensemble["test"].mae, abs=1e-6)
-    assert comparison.champion == pytest.approx(champion.ensemble["test"].mae, abs=1e-6)
-    assert comparison.improvement == pytest.approx(comparison.champion - comparison.candidate)
-    assert comparison.utterances == candidate.ensemble["test"].n
-    assert comparison.champion_from == "the features of today"
-
-
-def test_nothing_changed(folder):
-    folder.add(20)
-    done = retrain(folder.project)
-    written = folder.project.workspace.champion.read_bytes()
-    runs = folder.runs()
-    started = time.perf_counter()
-    for force in (False, True):
-        again = retrain(folder.project, force=force)
-        assert (again.outcome, again.champion) == ("unchanged", done.champion)
-        assert again.candidate is None
-    assert time.perf_counter() - started < 1.0
-    # unlabelled clips and test clips teach this model nothing
-    folder.add(3, label=False)
-    folder.add(2, split="test")
+    assert len(folder.runs()) == 3
+    set_champion(workspace, better.candidate)
+    # what was taken back does not come again by itself
     assert retrain(folder.project).outcome == "unchanged"
-    assert folder.project.workspace.champion.read_bytes() == written
-    assert folder.runs() == runs
+    assert retrain(folder.project, force=True).champion == better.candidate
+    assert folder.history == ["first", "promoted", "refused", "promoted", "set"]
 
 
-def test_few_new_clips_wait(folder):
-    folder.set(retraining__min_new_clips=5)
-    folder.add(20)
-    retrain(folder.project)
-    folder.add(3)
-    folder.add(9, label=False)
-    few = retrain(folder.project)
+def test_nothing_changed(champion):
+    written = champion.project.workspace.champion.read_bytes()
+    runs = champion.runs()
+    started = time.process_time()
+    for force in (False, True):
+        again = retrain(champion.project, force=force)
+        assert (again.outcome, again.champion) == ("unchanged", champion.champion.run)
+        assert again.candidate is None
+    assert time.process_time() - started < 1.0
+    # unlabelled clips and test clips teach this model nothing
+    champion.add(3, label=False)
+    champion.add(2, split="test")
+    assert retrain(champion.project).outcome == "unchanged"
+    assert champion.project.workspace.champion.read_bytes() == written
+    assert champion.runs() == runs
+
+
+def test_few_new_clips_wait(champion):
+    champion.set(retraining__min_new_clips=5)
+    champion.add(3)
+    champion.add(9, label=False)
+    few = retrain(champion.project)
     assert few.outcome == "too_few_new"
     assert few.reasons == ("3 clips new since the last decision, 5 are awaited",)
-    folder.add(2)
-    assert retrain(folder.project).trained
-    assert folder.history[0] == "first"
-    assert len(folder.history) == 2
+    assert champion.history == ["first"]
+    champion.add(2)
+    assert retrain(champion.project).trained
+    assert len(champion.history) == 2
     # corrected labels do not wait
-    name = next(n for n, s in folder.segments.items() if places(folder).get(n[:16]) == "train")
-    folder.segments[name] = replace(folder.segments[name], label=-2.5)
-    folder.write()
-    assert retrain(folder.project).trained
+    name = next(n for n in champion.segments if places(champion).get(n[:16]) == "train")
+    champion.segments[name] = replace(champion.segments[name], label=-2.5)
+    champion.write()
+    assert retrain(champion.project).trained
 
 
-def test_unlabelled_clips_feed_a_model_that_takes_them_along(folder):
-    folder.set(training__split_rate=1)
-    folder.add(20)
-    folder.add(3, label=False)
-    first = retrain(folder.project)
-    assert retrain(folder.project).outcome == "unchanged"
-    folder.add(1, label=False)
-    second = retrain(folder.project)
+def test_unlabelled_clips_feed_a_model_that_takes_them_along(champion):
+    champion.set(training__split_rate=1)
+    champion.add(3, label=False)
+    first = retrain(champion.project)
+    assert first.trained
+    assert retrain(champion.project).outcome == "unchanged"
+    champion.add(1, label=False)
+    second = retrain(champion.project)
     assert second.trained
     assert second.candidate != first.candidate
 
 
-def test_the_test_split_is_frozen_while_the_data_grow(folder):
-    folder.add(30)
-    retrain(folder.project)
-    before = places(folder)
+def test_the_test_split_is_frozen_while_the_data_grow(champion):
+    before = places(champion)
     test = {clip for clip, on in before.items() if on == "test"}
-    assert set(folder.champion.test.clips) == test
+    assert set(champion.champion.test.clips) == test
 
-    folder.add(40)
-    after = places(folder)
-    drawn = Split.load(folder.project.workspace.split)
+    champion.add(40)
+    after = places(champion)
+    workspace = champion.project.workspace
+    drawn = Split.load(workspace.split)
     assert len(set(clip_names(drawn.test)) - test) > 3
     assert {clip for clip, on in after.items() if on == "test"} == test
     assert {clip: after[clip] for clip in before} == before
-    done = retrain(folder.project)
+    done = retrain(champion.project)
     assert done.test_version == 1
-    assert not set(clip_names(selected_on(folder.project.workspace.runs, done.candidate))) & test
+    assert not set(clip_names(selected_on(workspace.runs, done.candidate))) & test
+    # other commands keep it too
+    scores = champion.project.evaluate(run="champion", on="test").metrics
+    assert scores["ensemble"].n == 2 * len(test)
 
     # what the label file names for testing makes a new version, unless it was learned from
-    learned = [clip for clip, on in after.items() if on == "train"][:2]
-    folder.given |= dict.fromkeys(learned, "test")
-    folder.given[next(iter(test))] = "train"
-    new = folder.add(2, split="test")
-    folder.add(3, split="train")
-    third = retrain(folder.project)
+    learned = [clip for clip, on in before.items() if on == "train"][:2]
+    champion.given |= dict.fromkeys(learned, "test")
+    champion.given[next(iter(test))] = "train"
+    new = champion.add(2, split="test")
+    champion.add(3, split="train")
+    third = retrain(champion.project)
     assert third.test_version == 2
-    assert set(folder.champion.test.clips) == test | set(new)
+    assert set(champion.champion.test.clips) == test | set(new)
     assert third.comparison.clips == len(test) + 2
-    later = places(folder)
+    later = places(champion)
     assert {later[clip] for clip in learned} == {"train"}
     assert later[next(iter(test))] == "test"
+    assert set(clip_names(utterances_tested(workspace.runs, third.candidate))) == test | set(new)
 
 
-def test_a_run_on_the_whole_workspace_keeps_the_frozen_test_split(folder):
-    folder.add(30)
-    retrain(folder.project)
-    folder.add(30)
-    report = folder.project.train()
-    assert set(clip_names(utterances_tested(folder.project.workspace.runs, report.id))) == set(
-        folder.champion.test.clips
-    )
-    assert folder.project.evaluate(run="champion").metrics.keys() == {
-        "seed 0",
-        "seed 1",
-        "ensemble",
-    }
-
-
-def test_the_way_back(folder):
-    folder.add(20)
-    first = retrain(folder.project).champion
-    folder.add(20)
-    second = retrain(folder.project, force=True).champion
-    assert second != first
-    assert folder.champion.previous == first
-    set_champion(folder.project.workspace, first)
-    assert (folder.champion.run, folder.champion.previous) == (first, second)
-    # what was taken back does not come again by itself
-    assert retrain(folder.project).outcome == "unchanged"
-    folder.add(10)
-    assert retrain(folder.project).beaten == first
-    assert folder.history[:3] == ["first", "promoted", "set"]
-
-
-def test_killed_in_between(folder, monkeypatch):
-    folder.add(20)
-    retrain(folder.project)
-    folder.add(20)
+def test_killed_in_between(champion, monkeypatch):
+    champion.add(20)
 
     def die(*arguments):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        retrain(folder.project, on_epoch=die)
+        retrain(champion.project, on_epoch=die)
     epochs = []
     with monkeypatch.context() as patched:
         patched.setattr(Champion, "save", die)
         with pytest.raises(KeyboardInterrupt):
-            retrain(folder.project, on_epoch=lambda seed, record: epochs.append(record.epoch))
-    assert epochs == [1, 2, 0, 1, 2]
-    assert folder.history == ["first"]
-    done = retrain(folder.project, on_epoch=die)
+            retrain(champion.project, on_epoch=lambda seed, record: epochs.append(record.epoch))
+    assert epochs == [1, 2]
+    assert champion.history == ["first"]
+    done = retrain(champion.project, on_epoch=die)
     assert done.trained
-    assert retrain(folder.project, on_epoch=die).outcome == "unchanged"
-    assert folder.history == ["first", done.outcome]
-    assert len(folder.runs()) == 2
+    assert retrain(champion.project, on_epoch=die).outcome == "unchanged"
+    assert champion.history == ["first", done.outcome]
+    assert len(champion.runs()) == 2
 
 
-def test_features_that_the_champion_cannot_read(folder):
-    folder.add(30)
-    first = retrain(folder.project).champion
-    folder.set(extractors={"covarep": {}})
-    folder.values = {clip: values[:, :20] for clip, values in folder.values.items()}
-    folder.extract()
-    done = retrain(folder.project)
+def test_two_processes_decide_once(champion):
+    """The second comes to its decision when the first has written its own."""
+    champion.add(10)
+    inner = []
+
+    def other(seed, record):
+        if not inner:
+            inner.append(None)
+            inner[0] = retrain(champion.project)
+
+    done = retrain(champion.project, on_epoch=other)
+    assert done == inner[0]
+    assert len(champion.history) == 2
+
+
+def test_features_that_the_champion_cannot_read(champion):
+    first = champion.champion.run
+    champion.set(extractors={"covarep": {}})
+    champion.values = {clip: values[:, :20] for clip, values in champion.values.items()}
+    champion.extract()
+    done = retrain(champion.project)
     assert done.comparison.champion_from == "its stored predictions"
-    stored = load_run(folder.project.workspace.runs, first).ensemble["test"].mae
+    stored = load_run(champion.project.workspace.runs, first).ensemble["test"].mae
     assert done.comparison.champion == pytest.approx(stored, abs=1e-5)
     assert any("cannot read the features of today" in reason for reason in done.reasons)
 
 
-def test_a_champion_whose_folder_is_gone(folder):
-    folder.add(20)
-    first = retrain(folder.project).champion
-    discard_run(folder.project.workspace.runs, first)
-    folder.add(10)
-    done = retrain(folder.project)
+def test_a_champion_whose_folder_is_gone(champion):
+    first = champion.champion.run
+    discard_run(champion.project.workspace.runs, first)
+    # the same data make the same run
+    assert retrain(champion.project).champion == first
+    assert champion.runs() == {first}
+    assert champion.history == ["first"]
+    discard_run(champion.project.workspace.runs, first)
+    champion.add(5)
+    done = retrain(champion.project)
     assert done.outcome == "first"
-    assert f"the run of champion {first} is gone" in done.reasons
-    assert folder.champion.test.version == 1
+    assert done.reasons[0] == f"the run of champion {first} is gone"
+    assert champion.champion.test.version == 1
 
 
-def test_a_training_that_diverges_is_refused_once(folder):
-    folder.add(20)
-    first = retrain(folder.project).champion
-    folder.set(training__learning_rate=1e30, training__gradient_clip=None)
-    done = retrain(folder.project)
+def test_a_training_that_diverges_is_refused_once(champion):
+    first = champion.champion.run
+    champion.set(training__learning_rate=1e30, training__gradient_clip=None)
+    done = retrain(champion.project)
     assert (done.outcome, done.champion, done.comparison) == ("refused", first, None)
-    assert folder.champion.history[-1].candidate_report is None
-    assert retrain(folder.project).outcome == "unchanged"
+    assert champion.champion.history[-1].candidate_report is None
+    assert retrain(champion.project).outcome == "unchanged"
 
 
 def test_one_test_clip_tells_nothing_of_noise(folder):
@@ -369,22 +371,12 @@ def test_one_test_clip_tells_nothing_of_noise(folder):
     done = retrain(folder.project)
     assert done.outcome == "refused"
     assert math.isnan(done.comparison.interval.low)
-    assert json.loads(folder.project.workspace.champion.read_text())["history"][1]["comparison"]
-    assert math.isnan(folder.champion.history[1].comparison.interval.low)
 
 
-def test_two_processes_decide_once(folder):
-    """The second comes to its decision when the first has written its own."""
-    folder.add(20)
-    retrain(folder.project)
-    folder.add(10)
-    inner = []
-
-    def other(seed, record):
-        if not inner:
-            inner.append(None)
-            inner[0] = retrain(folder.project)
-
-    done = retrain(folder.project, on_epoch=other)
-    assert done == inner[0]
-    assert len(folder.history) == 2
+@pytest.mark.parametrize(
+    "settings",
+    [{"min_new_clips": 0}, {"metric": "loss"}, {"confidence": 1.0}, {"confidence": math.nan}],
+)
+def test_settings_are_checked(settings):
+    with pytest.raises(ConfigError, match=f"retraining.*{next(iter(settings))}"):
+        RetrainingConfig(**settings)
