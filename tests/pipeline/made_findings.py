@@ -1,6 +1,8 @@
 """A finished run made up of numbers, for tests of what is said about runs."""
 
+import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from pipeline.metrics import sentiment_metrics
 from pipeline.report import RunReport, SeedReport, summarise
 from pipeline.run_examples import SourceSpan
 from pipeline.run_findings import RunFindings
+from pipeline.run_folder import mark_latest
 from pipeline.run_predictions import Scored
 from pipeline.training_state import EpochRecord
 
@@ -92,3 +95,18 @@ def make_findings(
         parts=None,
         parts_kept=False,
     )
+
+
+def save_run(findings: RunFindings, runs_folder: Path) -> Path:
+    """Write what a training leaves of it, apart from checkpoints, figures and pages."""
+    folder = runs_folder / findings.report.id
+    folder.mkdir(parents=True)
+    findings.report.save(folder / "report.json")
+    test = findings.test
+    with (folder / "predictions.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["segment", "split", "target", "seed 0", "seed 1", "mean"])
+        for name, label, scores in zip(test.ids, test.target, test.by_seed.T, strict=True):
+            writer.writerow([name, "test", label, *scores, scores.mean()])
+    mark_latest(runs_folder, folder.name)
+    return folder
