@@ -139,7 +139,7 @@ def two_at_once(truth: Truth, root: Path, times: int) -> Row:
 def full_disk(root: Path) -> Row:
     """Fill a small disk during an extraction: tests/pipeline/full_disk.py, which checks it all."""
     row = Row(fault="disk full during an extraction (tmpfs of 600 kB)")
-    write_clips(root / "videos", count=5)
+    write_clips(root / "videos", count=5, seconds=2.2)
     (root / "disk").mkdir()
     test = Path(__file__).parents[1] / "tests" / "pipeline" / "full_disk.py"
     script = f'mount -t tmpfs -o size=600k tmpfs "{root / "disk"}"; exec "$@"'

@@ -48,10 +48,10 @@ def project_in(root: Path, **settings: Any) -> Project:
     return Project(workspace=Workspace(root=root), config=load_config(None, SETTINGS | settings))
 
 
-def write_clips(folder: Path, *, count: int = CLIPS) -> None:
+def write_clips(folder: Path, *, count: int = CLIPS, seconds: float = SECONDS) -> None:
     """Write clips of a buzz each, with labels."""
     folder.mkdir(parents=True)
-    n = np.arange(round(SECONDS * RATE)) / RATE
+    n = np.arange(round(seconds * RATE)) / RATE
     rows = [["video", "label", "split"]]
     for number in range(count):
         pitch = 100 + 7 * number

@@ -19,7 +19,7 @@ from pipeline.workspace import Workspace
 
 Kind = Literal[
     "features", "damaged features", "packed data", "run", "interrupted run", "temporary file",
-    "download", "log",
+    "download", "log", "tracked files",
 ]  # fmt: skip
 DAY = 86_400.0
 #: Nobody writes on one file for longer.
@@ -224,6 +224,28 @@ def old_files(
                     yield _local("log", path, workspace, f"nothing was added for {days:g} days")
                 elif folder == workspace.downloads and path.suffix in _PARTIAL:
                     yield _local("temporary file", path, workspace, "a download that was stopped")
+
+
+def tracked_files(workspace: Workspace) -> Iterator[Leftover]:
+    """Find what MLflow keeps of runs that were deleted; their figures stay in its database.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Whose.
+
+    Yields
+    ------
+    Leftover
+        One a folder of artifacts; those of an MLflow server of its own are not looked for.
+    """
+    for report in workspace.root.glob("mlartifacts/[!.]*/artifacts/report.json"):
+        try:
+            run = str(json.loads(report.read_bytes())["id"])
+        except (ValueError, KeyError):
+            continue
+        if not (workspace.runs / run).exists():
+            yield _local("tracked files", report.parents[1], workspace, "their run was deleted")
 
 
 def unused_downloads(workspace: Workspace, *, grace_days: float) -> Iterator[Leftover]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pipeline.chain import Project
@@ -17,6 +18,7 @@ from pipeline.leftovers import (
     interrupted_runs,
     old_files,
     size_of,
+    tracked_files,
     unreachable_features,
     unused_downloads,
     unused_packed,
@@ -187,6 +189,7 @@ def _leftovers(project: Project, config: MaintenanceConfig) -> Iterator[Leftover
         yield replace(entry, name=str((inner.root / entry.name).relative_to(workspace.root)))
     apart_from = [workspace.features]
     yield from old_files(workspace, days=config.interrupted_days, apart_from=apart_from)
+    yield from tracked_files(workspace)
     yield from unused_downloads(workspace, grace_days=config.grace_days)
 
 
@@ -243,7 +246,7 @@ def _delete(project: Project, chosen: list[Leftover]) -> list[Leftover]:
         elif entry.kind == "download":
             delete_download(workspace.downloads, path)
         elif path.is_dir() and entry.kind not in _FEATURES:
-            shutil.rmtree(path)
+            _delete_folder(path)
         elif entry.kind not in _FEATURES:
             path.unlink(missing_ok=True)
         removed.append(entry)
@@ -252,6 +255,15 @@ def _delete(project: Project, chosen: list[Leftover]) -> list[Leftover]:
 
 def _stored(entry: Leftover) -> StoredFile:
     return StoredFile(entry.name, entry.size, entry.modified)
+
+
+def _delete_folder(path: Path) -> None:
+    """Delete a folder; at once, so that nobody finds half of it."""
+    aside = path
+    if not path.name.startswith("."):
+        aside = path.with_name(f".{path.name}.part")
+        path.rename(aside)
+    shutil.rmtree(aside)
 
 
 def _delete_run(workspace: Workspace, run: str) -> bool:

@@ -20,7 +20,7 @@ from pipeline.maintenance import maintain
 from pipeline.maintenance_config import MaintenanceConfig
 from pipeline.manifest import read_manifest, write_manifest
 from pipeline.removals import RemovedClip
-from pipeline.run_folder import mark_latest
+from pipeline.run_folder import discard_run, mark_latest
 from pipeline.workspace import Workspace
 
 SETTINGS = {
@@ -346,6 +346,20 @@ def test_limits_that_make_no_sense():
     for settings in ({"keep_runs": 0}, {"grace_days": -1.0}, {"max_gigabytes": 0.0}):
         with pytest.raises(ConfigError, match="maintenance"):
             MaintenanceConfig(**settings)
+
+
+def test_what_mlflow_keeps_of_deleted_runs_goes_with_them(project, runs):
+    place = project.workspace.root / "mlartifacts"
+    for name in runs[:2]:
+        folder = place / f"m{name}" / "artifacts"
+        shutil.copytree(project.workspace.runs / name, folder)
+    (place / "being-logged" / "artifacts").mkdir(parents=True)
+    assert "tracked files" not in {kind for kind, _ in kinds(maintain(project))}
+    discard_run(project.workspace.runs, runs[0])
+    done = maintain(project)
+    assert kinds(done) == [("tracked files", f"m{runs[0]}")]
+    assert done.before - done.after == done.removed[0].size > 1000
+    assert {path.name for path in place.iterdir()} == {f"m{runs[1]}", "being-logged"}
 
 
 KILLED = """
