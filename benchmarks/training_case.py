@@ -1,7 +1,6 @@
 """One measurement of the training loop, in a process of its own, for :mod:`benchmarks.training`."""
 
 import json
-import resource
 import statistics
 import sys
 import tempfile
@@ -192,7 +191,28 @@ def peak_bytes() -> int:
     """Most memory that was taken: of the GPU, or without one of the process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return memory("VmHWM")
+
+
+def memory(kind: str) -> int:
+    """Bytes of a kind of memory of this process, as Linux tells it.
+
+    The system's ``getrusage`` counts what the process that started this one had, too.
+
+    Parameters
+    ----------
+    kind : str
+        ``VmHWM``, the most so far, or ``RssAnon``, what is no page of a file.
+
+    Returns
+    -------
+    int
+        0 where there is no such record.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return 0
+    return int(status.read_text().split(f"{kind}:")[1].split()[0]) * 1024
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Cost of packing, loading and gathering data, for :mod:`benchmarks.training`."""
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.mosei_shape import OTHERS, write_packed
+from benchmarks.training_case import memory
 from pipeline.batching import make_batches
 from pipeline.dataset import PackedDataset
 from pipeline.dataset_placement import DataPlace, place
@@ -20,16 +20,9 @@ from pipeline.training_config import choose_device
 _BATCHES = 100
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def _own() -> float:
-    """MiB of memory of this process that is no page of a file, where the system tells."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return float("nan")
-    return int(status.read_text().split("RssAnon:")[1].split()[0]) / 1024
+    """MiB of memory of this process that is no page of a file."""
+    return memory("RssAnon") / 2**20
 
 
 def _gather(
@@ -52,11 +45,11 @@ def main(clips: int, batch_size: int) -> dict[str, float]:
     """Pack, load, measure statistics, gather."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        before, started = _peak(), time.perf_counter()
+        before, started = memory("VmHWM"), time.perf_counter()
         path = write_packed(Path(folder) / "data.safetensors", clips, pieces=False)
         found["drawn and packed in s"] = time.perf_counter() - started
         found["file in MiB"] = path.stat().st_size / 2**20
-        found["most memory while packing in MiB"] = _peak() - before
+        found["most memory while packing in MiB"] = (memory("VmHWM") - before) / 2**20
         before, started = _own(), time.perf_counter()
         dataset = PackedDataset.load(path)
         found["loaded in s"] = time.perf_counter() - started

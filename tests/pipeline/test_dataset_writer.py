@@ -63,7 +63,7 @@ def test_an_error_leaves_nothing(tmp_path, examples):
 
 
 MEMORY = """
-import resource, sys
+import sys
 import numpy as np
 from pathlib import Path
 from extractors.sequence import FeatureSequence
@@ -71,12 +71,12 @@ from pipeline.dataset import PackedDataset
 from pipeline.dataset_writer import DatasetWriter
 from pipeline.examples import Example
 
-def anonymous():
-    return int(Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0]) * 1024
+def memory(kind):
+    return int(Path("/proc/self/status").read_text().split(kind + ":")[1].split()[0]) * 1024
 
 path = Path(sys.argv[1])
 names = tuple(f"c{n}" for n in range(1024))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = memory("VmHWM")
 with DatasetWriter(path.parent) as writer:
     for number in range(128):
         values = np.full((256, 1024), number, np.float32)
@@ -85,10 +85,10 @@ with DatasetWriter(path.parent) as writer:
             valid=np.ones(256, np.bool_))
         writer.add(Example(id=str(number), label=0.0, features={"audio": audio}))
     writer.finish(path, digest="d")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
-before = anonymous()
+print(memory("VmHWM") - before)
+before = memory("RssAnon")
 data = PackedDataset.load(path)
-print(anonymous() - before, data.value_bytes)
+print(memory("RssAnon") - before, data.value_bytes)
 """
 
 

@@ -37,3 +37,20 @@ def test_features_labels_and_splits():
 def test_labels_alone_cannot_be_packed():
     with pytest.raises(DataError, match="no utterance has features"):
         pack_utterances([utterance("a", rows=0)], digest="x")
+
+
+def test_a_folder_receives_the_same_data_set(tmp_path):
+    given = [utterance("a"), utterance("b", rows=0), utterance("c", split="test", rows=3)]
+    memory, split = pack_utterances(given, digest="0123456789abcdefgh")
+    stored, again = pack_utterances(given, digest="0123456789abcdefgh", folder=tmp_path / "packed")
+    assert [path.name for path in (tmp_path / "packed").iterdir()] == [
+        "0123456789abcdef.safetensors"
+    ]
+    assert (stored.ids, stored.digest, again) == (memory.ids, memory.digest, split)
+    assert torch.equal(stored.labels, memory.labels)
+    for field in ("values", "valid", "offsets"):
+        one, other = (getattr(data.modalities["audio"], field) for data in (stored, memory))
+        assert torch.equal(one, other)
+    with pytest.raises(DataError, match="no utterance has features"):
+        pack_utterances([utterance("a", rows=0)], digest="x", folder=tmp_path / "packed")
+    assert len(list((tmp_path / "packed").iterdir())) == 1
