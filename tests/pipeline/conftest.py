@@ -168,6 +168,16 @@ def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a database of MLflow, to be copied: that takes seconds."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
 VTT = "WEBVTT\n\n00:00.000 --> 00:01.000\nHello there.\n"
 PAGE = """<!doctype html><html><head><title>{title}</title></head><body>
 <video controls><source src="{name}.mp4" type="video/mp4">

@@ -25,14 +25,6 @@ from pipeline.tracking import Tracked, track_all, track_champion, track_run, tra
 from pipeline.workspace import Workspace
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory):
-    """A database without experiments: to make one takes MLflow seconds."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
 def project(tmp_path, monkeypatch, empty_database, finished_runs):
     monkeypatch.delenv("WINNOW_TRACKING", raising=False)
