@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.plugins.precision.amp import MixedPrecision
+from lightning_fabric.plugins.precision.precision import Precision
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, distributed, nn
 
@@ -67,7 +69,8 @@ def make_fabric(config: TrainingConfig, device: str) -> Fabric:
             f"training: {torch.cuda.get_device_name()} does not compute in bf16; set "
             "training.precision to 32"
         )
-    precision: Any = "bf16-mixed" if config.precision == "bf16" else "32-true"
+    kind: Any = device
+    precision = MixedPrecision("bf16-mixed", kind) if config.precision == "bf16" else Precision()
     if started_ranks() != config.ranks:
         raise ConfigError(
             f"training: {started_ranks()} processes were started for {config.devices} devices on "
@@ -75,7 +78,7 @@ def make_fabric(config: TrainingConfig, device: str) -> Fabric:
             f"{config.devices} starts as many as the settings say"
         )
     if config.ranks == 1:
-        return Fabric(accelerator=device, devices=1, precision=precision)
+        return Fabric(accelerator=device, devices=1, plugins=[precision])
     if device == "cuda" and torch.cuda.device_count() < config.devices:
         raise ConfigError(
             f"training: devices is {config.devices}, this machine has {torch.cuda.device_count()} "
@@ -94,7 +97,7 @@ def make_fabric(config: TrainingConfig, device: str) -> Fabric:
         devices=config.devices,
         num_nodes=config.nodes,
         strategy=strategy,
-        precision=precision,
+        plugins=[precision],
     )
     fabric.launch()
     return fabric

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from models.base import Output, SentimentModel
+from models.base import Losses, Output, SentimentModel
 from models.batch import Batch
 from pipeline.dataset import PackedDataset
 from pipeline.errors import ConfigError
@@ -32,8 +32,10 @@ class TrainingStep(nn.Module):
 
     Attributes
     ----------
+    losses : Losses
+        Terms of the last batch's loss, with their graph until it is differentiated.
     weights : dict of str to float
-        Weights of the terms of the last batch's loss.
+        Their weights, and those of what is reported like a term.
     seen : tuple of Batch and Output
         The last batch and what the model said of it.
     """
@@ -53,6 +55,7 @@ class TrainingStep(nn.Module):
             torch.compile(model.forward, dynamic=True) if compiled else model.__call__
         )
         self.weights: dict[str, float] = {}
+        self.losses: Losses
         self.seen: tuple[Batch, Output]
 
     def forward(self, index: Tensor, progress: float) -> dict[str, Tensor]:
@@ -68,14 +71,15 @@ class TrainingStep(nn.Module):
         Returns
         -------
         dict of str to Tensor
-            ``total`` and ``term <name>`` for each unweighted term, scalars.
+            ``total``, with its graph, and ``term <name>`` for each unweighted term; scalars.
         """
         batch = self.dataset.batch(index, self.normaliser)
         output = as_float32(self._call(batch))
         with torch.autocast(index.device.type, enabled=False):
-            losses = self.model.losses(batch, output, progress)
-        self.weights, self.seen = losses.weights, (batch, output)
-        return {"total": losses.total, **{f"term {n}": t for n, t in losses.terms.items()}}
+            self.losses = self.model.losses(batch, output, progress)
+            total = self.losses.total
+        self.weights, self.seen = self.losses.weights, (batch, output)
+        return {"total": total, **{f"term {n}": t.detach() for n, t in self.losses.terms.items()}}
 
 
 def as_float32(output: Output) -> Output:

@@ -87,6 +87,27 @@ def test_bf16_is_inside_of_the_model_alone(make_loop):
     assert values["bf16"] != values[32]
 
 
+def test_a_training_in_bf16_is_near_one_in_float32(dataset, split, short, tmp_path, capfd):
+    histories = {}
+    for precision in (32, "bf16"):
+        histories[precision] = train_seed(
+            dataset=dataset,
+            split=split,
+            model_name="mind",
+            model_config=SMALL,
+            config=replace(short, precision=precision, max_epochs=2, learning_rate=1e-3),
+            seed=0,
+            folder=tmp_path / str(precision),
+        ).history
+    for found, expected in zip(histories["bf16"], histories[32], strict=True):
+        assert found.total == pytest.approx(expected.total, rel=0.03)
+        assert found.valid_mae == pytest.approx(expected.valid_mae, rel=0.03)
+        assert found.gradient_norms.keys() == expected.gradient_norms.keys()
+        assert found.gradient_norms == pytest.approx(expected.gradient_norms, rel=0.3, abs=0.01)
+    assert histories["bf16"][0].total != histories[32][0].total
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_model_that_cannot_is_refused_by_name(dataset, split, short, tmp_path, monkeypatch):
     monkeypatch.setitem(models.base._REGISTRY, Scaled.name, Scaled)
     chosen = {
