@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 from rich.console import Console
 
-from flows.deployments import forget_schedules, make_deployments
+from flows.deployments import forget_earlier, make_deployments
 from flows.safeguards import HEARTBEAT_SECONDS, install_safeguards
 from pipeline.config import load_config
 from pipeline.errors import ConfigError
@@ -52,6 +52,31 @@ class Pool:
             "env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)}
         }
         return variables if self.pool_type == "process" else variables | {"image": self.image}
+
+    def template(self) -> dict[str, Any] | None:
+        """Read the base job template.
+
+        Returns
+        -------
+        dict or None
+            None where Prefect's own is meant.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be read, or is none.
+        """
+        if self.pool_template is None:
+            return None
+        try:
+            template: dict[str, Any] = json.loads(self.pool_template.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self.pool_template}: cannot be read as JSON ({error})") from error
+        if not {"job_configuration", "variables"} <= template.keys():
+            raise ConfigError(
+                f"{self.pool_template}: a base job template has job_configuration and variables"
+            )
+        return template
 
 
 DEFAULT_POOL: Final = Pool()
@@ -104,7 +129,7 @@ def deploy(
         try:
             _provide_pool(workers)
             install_safeguards(gpus=gpus)
-            forget_schedules()
+            forget_earlier(pool=workers.pool)
             for deployment in made:
                 deployment.apply()
                 console.print(f"{deployment.full_name}: {_when(deployment.schedules)}")
@@ -115,20 +140,8 @@ def deploy(
     )
 
 
-def _read_template(path: Path | None) -> dict[str, Any] | None:
-    if path is None:
-        return None
-    try:
-        template: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read as JSON ({error})") from error
-    if not {"job_configuration", "variables"} <= template.keys():
-        raise ConfigError(f"{path}: a base job template has job_configuration and variables")
-    return template
-
-
 def _provide_pool(workers: Pool) -> None:
-    template = _read_template(workers.pool_template)
+    template = workers.template()
     with get_client(sync_client=True) as client:
         try:
             known = client.read_work_pool(workers.pool)

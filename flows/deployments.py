@@ -111,19 +111,25 @@ def make_deployments(
     return made
 
 
-def forget_schedules(names: Sequence[str] = DEPLOYMENTS) -> None:
-    """Take away the schedules of deployments, so that those that follow are all there are.
+def forget_earlier(*, pool: str | None = None) -> None:
+    """Take away what an earlier registration would leave behind in this one.
+
+    Those are its schedules, and, where the deployments are to be served, their work pool.
 
     Parameters
     ----------
-    names : sequence of str
-        Of the deployments.
+    pool : str, optional
+        Work pool that the deployments are registered for; without it they are to be served.
     """
     with get_client(sync_client=True) as client:
-        known = {found.name: found for found in client.read_deployments()}
-        for name in names:
-            for schedule in known[name].schedules if name in known else ():
-                client.delete_deployment_schedule(known[name].id, schedule.id)
+        for known in client.read_deployments():
+            if known.name not in DEPLOYMENTS or TAG not in known.tags:
+                continue
+            if known.work_pool_name and pool is None:
+                client.delete_deployment(known.id)
+                continue
+            for schedule in known.schedules:
+                client.delete_deployment_schedule(known.id, schedule.id)
 
 
 def serve(
@@ -153,7 +159,7 @@ def serve(
         videos=videos, workspace=workspace, config=load_config(config), schedules=schedule
     )
     install_safeguards()
-    forget_schedules()
+    forget_earlier()
     prefect_serve(*made, limit=limit, print_starting_message=False)
 
 
