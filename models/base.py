@@ -104,6 +104,8 @@ class SentimentModel(nn.Module, ABC):
         Registered name.
     Config : type
         Frozen, keyword-only dataclass of hyper-parameters.
+    predicts_classes : bool
+        Whether its configuration may name classes, which it then predicts instead of a score.
     version : int
         Raised whenever training on the same data gives other weights; part of a run's name.
     estimator_steps : int
@@ -114,11 +116,13 @@ class SentimentModel(nn.Module, ABC):
     Raises
     ------
     ModelError
-        If a modality is unknown, none is given, or a width is not positive.
+        If a modality is unknown, none is given, or a width is not positive, or classes are named
+        and the model predicts scores alone.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[Any]]
+    predicts_classes: ClassVar[bool] = False
     version: ClassVar[int] = 1
     estimator_steps: int = 1
     estimator_learning_rate: float = 1e-3
@@ -136,6 +140,11 @@ class SentimentModel(nn.Module, ABC):
                 f"widths, got {dict(dimensions)}"
             )
         self.config = self.Config() if config is None else config
+        if getattr(self.config, "classes", ()) and not self.predicts_classes:
+            raise ModelError(
+                f"model {self.name!r} predicts a score, not classes; choose one of "
+                f"{', '.join(with_classes())}"
+            )
         self.dimensions = {m: dimensions[m] for m in MODALITIES if m in dimensions}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -339,6 +348,17 @@ def get(name: str) -> type[SentimentModel]:
     if name not in _REGISTRY:
         raise RegistryError(f"unknown model {name!r}; there are: {', '.join(sorted(_REGISTRY))}")
     return _REGISTRY[name]
+
+
+def with_classes() -> tuple[str, ...]:
+    """List the models that predict classes where their configuration names some.
+
+    Returns
+    -------
+    tuple of str
+        Sorted names.
+    """
+    return tuple(name for name in available() if _REGISTRY[name].predicts_classes)
 
 
 def available() -> tuple[str, ...]:

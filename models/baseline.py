@@ -8,7 +8,8 @@ from torch import nn
 
 from models.base import Losses, Output, SentimentModel
 from models.batch import Batch, PaddedSequence
-from models.losses.regression import RegressionKind, regression_loss
+from models.class_output import check_classes, scores_of, task_loss
+from models.losses.regression import RegressionKind
 from models.text_reader import TextReader
 
 
@@ -29,6 +30,9 @@ class BaselineConfig:
         Learning rate of the BERT in units of the run's, > 0.
     regression : {"l1", "mse"}
         Error of the task.
+    classes : tuple of str
+        Names of classes, for the models that predict some; cross entropy is then the error. Targets
+        are their numbers.
 
     Raises
     ------
@@ -42,6 +46,7 @@ class BaselineConfig:
     max_pieces: int = 50
     text_rate: float = 0.05
     regression: RegressionKind = "l1"
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         rules: dict[tuple[str, ...], Callable[[float], bool]] = {
@@ -60,6 +65,7 @@ class BaselineConfig:
             wrong["regression"] = self.regression
         if wrong:
             raise ValueError(f"values outside their range: {wrong}")
+        check_classes(self.classes)
 
 
 class Baseline(SentimentModel):
@@ -160,12 +166,7 @@ class Baseline(SentimentModel):
         Losses
             ``task``.
         """
-        task = regression_loss(
-            prediction=output.prediction,
-            target=batch.target,
-            has_target=batch.has_target,
-            kind=self.config.regression,
-        )
+        task = task_loss(scores=scores_of(output), batch=batch, kind=self.config.regression)
         return Losses(terms={"task": task}, weights={"task": 1.0})
 
     def parameter_groups(self, learning_rate: float) -> Iterable[dict[str, Any]]:

@@ -25,6 +25,7 @@ from torch import nn
 from models.base import Output, register
 from models.baseline import Baseline, BaselineConfig
 from models.batch import Batch
+from models.class_output import last_layers, task_output
 from models.frame_encoder import FrameEncoder
 
 
@@ -72,6 +73,7 @@ class Concat(Baseline):
 
     name = "concat"
     Config = ConcatConfig
+    predicts_classes = True
     config: ConcatConfig
 
     def __init__(self, config: ConcatConfig | None, dimensions: Mapping[str, int]) -> None:
@@ -87,8 +89,7 @@ class Concat(Baseline):
             nn.Linear(width * len(self.modalities), hidden),
             nn.ReLU(),
             nn.Dropout(self.config.dropout),
-            nn.Linear(hidden, 1),
-            nn.Flatten(0),
+            *last_layers(width=hidden, classes=self.config.classes),
         )
 
     def forward(self, batch: Batch) -> Output:
@@ -110,4 +111,4 @@ class Concat(Baseline):
             If the batch lacks a modality.
         """
         Z = {name: self.encoders[name](s) for name, s in self.read(batch).items()}
-        return Output(prediction=self.fusion(torch.cat(list(Z.values()), dim=1)), parts={"Z": Z})
+        return task_output(self.fusion(torch.cat(list(Z.values()), dim=1)), parts={"Z": Z})

@@ -43,6 +43,7 @@ from models.base import Output, register
 from models.baseline import Baseline, BaselineConfig
 from models.batch import Batch, PaddedSequence
 from models.bert import BertTransformer
+from models.class_output import last_layers, task_output
 from models.pooling import average_windows
 from models.text_reader import TextReader
 from models.text_transformer import FeatureTransformer, TextTransformer
@@ -116,6 +117,7 @@ class MAGBERT(Baseline):
 
     name = "mag_bert"
     Config = MAGBERTConfig
+    predicts_classes = True
     config: MAGBERTConfig
 
     def __init__(self, config: MAGBERTConfig | None, dimensions: Mapping[str, int]) -> None:
@@ -134,7 +136,8 @@ class MAGBERT(Baseline):
             else None
         )
         self.head = nn.Sequential(
-            nn.Dropout(self.config.head_dropout), nn.Linear(self.encoder.width, 1), nn.Flatten(0)
+            nn.Dropout(self.config.head_dropout),
+            *last_layers(width=self.encoder.width, classes=self.config.classes),
         )
 
     def _text_reader(self) -> TextReader | None:
@@ -183,9 +186,7 @@ class MAGBERT(Baseline):
         if self.gate is not None:
             values = self.gate(words, {name: batch.sequences[name] for name in self.modalities[1:]})
         pooled = self.encoder.pool(self.encoder.encode(values, words.mask), words.mask)
-        return Output(
-            prediction=self.head(pooled), parts={"Z": dict.fromkeys(self.modalities, pooled)}
-        )
+        return task_output(self.head(pooled), parts={"Z": dict.fromkeys(self.modalities, pooled)})
 
     def _with_fewer_frames(self, batch: Batch) -> Batch:
         """Average windows of the frames that stand for words."""

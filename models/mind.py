@@ -54,11 +54,11 @@ from torch import Tensor, nn
 from models.base import Losses, Output, SentimentModel, register
 from models.batch import Batch, PaddedSequence
 from models.bert import BertTransformer
+from models.class_output import scores_of, task_loss, task_output
 from models.encoders import SequenceEncoder, TextEncoder
 from models.errors import ModelError
 from models.frame_encoder import FrameEncoder
 from models.gradient_reversal import reversal_coefficient
-from models.losses.regression import regression_loss
 from models.mind_config import MInDConfig
 from models.mind_heads import code_encoder, regressor
 from models.mind_terms import MInDTerms
@@ -87,6 +87,7 @@ class MInD(SentimentModel):
 
     name = "mind"
     Config = MInDConfig
+    predicts_classes = True
     config: MInDConfig
 
     def __init__(self, config: MInDConfig | None, dimensions: Mapping[str, int]) -> None:
@@ -105,6 +106,7 @@ class MInD(SentimentModel):
             source=self.config.fusion_width,
             hidden=self.config.fusion_width // 2,
             dropout=self.config.classifier_dropout,
+            classes=self.config.classes,
         )
         if self.config.disentangle:
             self._build_codes()
@@ -171,14 +173,14 @@ class MInD(SentimentModel):
         self.require_modalities(batch)
         Z = {name: self.backbones[name](self._sequence(name, batch)) for name in self.modalities}
         if not self.config.disentangle:
-            return Output(prediction=self._predict(list(Z.values())), parts={"Z": Z})
+            return task_output(self._predict(list(Z.values())), parts={"Z": Z})
         parts, extras = self._parts(Z)
         codes = [
             torch.zeros_like(code) if part == self.config.muted else code
             for part in self.config.features
             for code in parts[part].values()
         ]
-        return Output(prediction=self._predict(codes), parts=parts, extras=extras)
+        return task_output(self._predict(codes), parts=parts, extras=extras)
 
     def _sequence(self, modality: str, batch: Batch) -> PaddedSequence:
         if modality != "text" or self.bert is None:
@@ -204,8 +206,8 @@ class MInD(SentimentModel):
         return parts | {"Z": Z}, extras
 
     def _predict(self, codes: list[Tensor]) -> Tensor:
-        prediction: Tensor = self.classifier(self.fusion(torch.cat(codes, dim=1)))
-        return prediction
+        scores: Tensor = self.classifier(self.fusion(torch.cat(codes, dim=1)))
+        return scores
 
     def decode(self, parts: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
         """Rebuild unimodal vectors from any codes.
@@ -249,12 +251,7 @@ class MInD(SentimentModel):
             ``reconstruction`` and ``cyclic``; without ``consistency`` for a single modality and
             terms of parts that are not there, and ``task`` alone without disentanglement.
         """
-        task = regression_loss(
-            prediction=output.prediction,
-            target=batch.target,
-            has_target=batch.has_target,
-            kind=self.config.regression,
-        )
+        task = task_loss(scores=scores_of(output), batch=batch, kind=self.config.regression)
         terms = {"task": task}
         if self.config.disentangle:
             scheduled = self.config.reversal == "schedule"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
+from models.class_output import check_classes
 from models.encoders import EncoderConfig
 from models.losses.regression import RegressionKind
 from models.mind_presets import PRESETS, Preset
@@ -76,6 +77,9 @@ class MInDConfig(EncoderConfig):
         Error of the task, see :func:`models.losses.regression.regression_loss`, and of the noise
         prediction, which has ``mse`` for ``mse_l1``. The authors' CMU-MOSEI runs have ``mse_l1``;
         ``logistic`` is for two classes.
+    classes : tuple of str
+        Names of classes that are predicted instead of a score; the error is then the cross entropy.
+        Targets are their numbers.
     reduction : {"mean", "sum"}
         Whether terms are means or sums over modalities and pairs; sums of L_CyR also over columns.
     noise_prediction_weight, info_weight, consistency_weight, difference_weight : float
@@ -140,6 +144,7 @@ class MInDConfig(EncoderConfig):
     statistics_width: int = 512
     decoder_width: int = 256
     regression: RegressionKind = "l1"
+    classes: tuple[str, ...] = ()
     reduction: Reduction = _OF_PRESET
     noise_prediction_weight: float = _OF_PRESET
     info_weight: float = _OF_PRESET
@@ -173,6 +178,7 @@ class MInDConfig(EncoderConfig):
         self._check_choices()
         self._check_sizes()
         self._check_weights()
+        check_classes(self.classes)
 
     def _check_choice(self, name: str, known: tuple[str, ...]) -> None:
         if getattr(self, name) not in known:

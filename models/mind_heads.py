@@ -1,7 +1,11 @@
 """The small networks of MInD between the backbones and its losses."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+
+from models.class_output import last_layers
 
 
 def code_encoder(*, source: int, target: int, form: str, dropout: float) -> nn.Sequential:
@@ -51,7 +55,9 @@ def decoder(*, source: int, hidden: int, target: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(source, hidden), nn.GELU(), nn.Linear(hidden, target))
 
 
-def regressor(*, source: int, hidden: int, dropout: float) -> nn.Sequential:
+def regressor(
+    *, source: int, hidden: int, dropout: float, classes: Sequence[str] = ()
+) -> nn.Sequential:
     """Build the classifier G or the noise classifier G_N, with one output for a score.
 
     Parameters
@@ -60,18 +66,19 @@ def regressor(*, source: int, hidden: int, dropout: float) -> nn.Sequential:
         Widths of its input and its hidden layer.
     dropout : float
         Dropout before the activation.
+    classes : sequence of str
+        Names of classes, if some are predicted.
 
     Returns
     -------
     nn.Sequential
-        From (B, source) to (B,).
+        From (B, source) to (B,), or to one score a class.
     """
     return nn.Sequential(
         nn.Linear(source, hidden),
         nn.Dropout(dropout),
         nn.GELU(),
-        nn.Linear(hidden, 1),
-        nn.Flatten(0),
+        *last_layers(width=hidden, classes=classes),
     )
 
 

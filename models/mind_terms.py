@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.base import Output
 from models.batch import Batch
+from models.class_output import task_loss
 from models.errors import ModelError
 from models.gradient_reversal import reverse_gradient
 from models.losses.barlow import barlow_twins_loss
@@ -15,7 +16,6 @@ from models.losses.hsic import hsic, normalised_hsic, rbf_hsic
 from models.losses.info_nce import info_nce_loss
 from models.losses.jsd import jsd_loss
 from models.losses.reconstruction import reconstruction_loss
-from models.losses.regression import regression_loss
 from models.mind_config import MInDConfig
 from models.mind_heads import StatisticsNetwork, decoder, regressor
 
@@ -69,6 +69,7 @@ class MInDTerms(nn.Module):
                 source=N * len(modalities),
                 hidden=max(N * len(modalities) // 2, 1),
                 dropout=config.classifier_dropout,
+                classes=config.classes,
             )
 
     @property
@@ -177,16 +178,9 @@ class MInDTerms(nn.Module):
         return dict(zip(self.modalities, output.extras["noise"], strict=True))
 
     def _noise_prediction(self, batch: Batch, N: Part, coefficient: float) -> Tensor:
-        prediction = self.noise_classifier(
-            reverse_gradient(tensor=_joint(N), coefficient=coefficient)
-        )
+        scores = self.noise_classifier(reverse_gradient(tensor=_joint(N), coefficient=coefficient))
         kind = self.config.regression
-        return regression_loss(
-            prediction=prediction,
-            target=batch.target,
-            has_target=batch.has_target,
-            kind="mse" if kind == "mse_l1" else kind,
-        )
+        return task_loss(scores=scores, batch=batch, kind="mse" if kind == "mse_l1" else kind)
 
     def _info(self, parts: Parts, noise: Part) -> Tensor:
         Z = parts["Z"]

@@ -61,6 +61,7 @@ from models.base import Losses, Output, register
 from models.baseline import Baseline, BaselineConfig
 from models.batch import Batch, PaddedSequence
 from models.bidirectional import BidirectionalEncoder
+from models.class_output import last_layers, task_output
 from models.errors import ModelError
 from models.losses.central_moment import central_moment_discrepancy
 from models.losses.orthogonality import orthogonality_loss
@@ -147,6 +148,7 @@ class MISA(Baseline):
 
     name = "misa"
     Config = MISAConfig
+    predicts_classes = True
     config: MISAConfig
 
     def __init__(self, config: MISAConfig | None, dimensions: Mapping[str, int]) -> None:
@@ -178,8 +180,7 @@ class MISA(Baseline):
             nn.Linear(2 * inside, inside),
             nn.Dropout(settings.dropout),
             nn.ReLU(),
-            nn.Linear(inside, 1),
-            nn.Flatten(0),
+            *last_layers(width=inside, classes=settings.classes),
         )
 
     def _encoder(self, modality: str) -> BidirectionalEncoder:
@@ -216,7 +217,7 @@ class MISA(Baseline):
         S = {name: self.shared(vector) for name, vector in Z.items()}
         P = {name: self.private[name](vector) for name, vector in Z.items()}
         codes = self.transformer(torch.stack([*P.values(), *S.values()], dim=1))
-        return Output(prediction=self.fusion(codes.flatten(1)), parts={"S": S, "P": P, "Z": Z})
+        return task_output(self.fusion(codes.flatten(1)), parts={"S": S, "P": P, "Z": Z})
 
     def _encode(self, sequences: Mapping[str, PaddedSequence]) -> dict[str, Tensor]:
         lengths = sequences["text"].mask.sum(dim=1) if self.config.mmsa_lengths else None

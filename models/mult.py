@@ -58,6 +58,7 @@ from torch import nn
 from models.base import Output, register
 from models.baseline import Baseline
 from models.batch import Batch, PaddedSequence
+from models.class_output import task_output
 from models.crossmodal import CrossmodalTransformer, retold_last_step
 from models.mult_config import MulTConfig
 from models.temporal_convolution import TemporalConvolution
@@ -83,6 +84,7 @@ class MulT(Baseline):
 
     name = "mult"
     Config = MulTConfig
+    predicts_classes = True
     config: MulTConfig
 
     def __init__(self, config: MulTConfig | None, dimensions: Mapping[str, int]) -> None:
@@ -130,7 +132,7 @@ class MulT(Baseline):
             nn.Dropout(settings.output_dropout),
             nn.Linear(joint, joint),
         )
-        self.output = nn.Linear(joint, 1)
+        self.output = nn.Linear(joint, max(1, len(settings.classes)))
 
     def _setting(self, modality: str, name: str) -> Any:
         return getattr(self.config, f"{modality}_{name}")
@@ -165,8 +167,8 @@ class MulT(Baseline):
             for name in self.modalities
         }
         joint = torch.cat(list(Z.values()), dim=1)
-        prediction = self.output(self.block(joint) + joint).squeeze(1)
-        return Output(prediction=prediction, parts={"Z": Z})
+        scores = self.output(self.block(joint) + joint)
+        return task_output(scores if self.config.classes else scores.squeeze(1), parts={"Z": Z})
 
     def _convolve(self, modality: str, sequence: PaddedSequence) -> PaddedSequence:
         if modality == "text":

@@ -22,6 +22,7 @@ from torch import nn
 from models.base import Output, register
 from models.baseline import Baseline, BaselineConfig
 from models.batch import Batch
+from models.class_output import last_layers, task_output
 from models.errors import ModelError
 from models.frame_encoder import FrameEncoder
 
@@ -66,6 +67,7 @@ class TextOnly(Baseline):
 
     name = "text_only"
     Config = TextOnlyConfig
+    predicts_classes = True
     config: TextOnlyConfig
 
     def __init__(self, config: TextOnlyConfig | None, dimensions: Mapping[str, int]) -> None:
@@ -77,7 +79,8 @@ class TextOnly(Baseline):
             )
         self.encoder = FrameEncoder(input_width=self.widths["text"], width=self.config.width)
         self.head = nn.Sequential(
-            nn.Dropout(self.config.dropout), nn.Linear(self.config.width, 1), nn.Flatten(0)
+            nn.Dropout(self.config.dropout),
+            *last_layers(width=self.config.width, classes=self.config.classes),
         )
 
     def forward(self, batch: Batch) -> Output:
@@ -99,4 +102,4 @@ class TextOnly(Baseline):
             If the batch lacks a modality.
         """
         Z = self.encoder(self.read(batch)["text"])
-        return Output(prediction=self.head(Z), parts={"Z": {"text": Z}})
+        return task_output(self.head(Z), parts={"Z": {"text": Z}})

@@ -23,6 +23,8 @@ class CategoryMetrics:
     f1, precision, recall : float
         Unweighted means over the classes that are true or predicted anywhere, 0 to 1; of a class
         that is never predicted the precision is 0, of one that is never true the recall.
+    f1_weighted : float
+        Mean of the classes' F1, weighted by how many are truly of each, 0 to 1.
     n : int
         Utterances.
     """
@@ -31,6 +33,7 @@ class CategoryMetrics:
     f1: Score
     precision: Score
     recall: Score
+    f1_weighted: Score
     n: int
 
 
@@ -97,4 +100,5 @@ def _scores(sums: dict[str, Floats]) -> dict[str, Floats]:
         "f1": found.f1_macro,
         "precision": found.precision_macro,
         "recall": found.recall_macro,
+        "f1_weighted": found.f1_weighted,
     }

@@ -107,6 +107,9 @@ def plain_model_config(name: str, config: Any) -> dict[str, Any]:
     """
     adapter, parsed = _parse(name, config)
     plain: dict[str, Any] = adapter.dump_python(parsed, mode="json")
+    # runs of scores keep the names that they had before there were classes
+    if not plain.get("classes", True):
+        del plain["classes"]
     return plain
 
 

@@ -58,7 +58,7 @@ def reproduce_command(
     Parameters
     ----------
     dataset : str
-        One of mosi, mosei, sims, urfunny.
+        One of mosi, mosei, sims, urfunny, mintrec.
     data : Path
         Its file or folder of features, with its own split.
     wanted : Wanted
@@ -90,6 +90,7 @@ def reproduce_command(
             plan,
             data,
             runs_folder=project.workspace.runs,
+            packed_folder=project.workspace.packed,
             format_name=from_format,
             guard=lambda run: project.locked("reproduce", run=run),
             on_progress=on_progress,

@@ -35,6 +35,7 @@ _CARDS = {
         "accuracy_5": "Acc-5",
     },
     "two_classes": {"accuracy": "Accuracy", "f1": "F1"},
+    "classes": {"accuracy": "Accuracy", "f1": "F1", "f1_weighted": "F1, weighted"},
 }
 
 
@@ -125,7 +126,8 @@ def _article(run: RunFindings) -> Article:
 
 
 def _cards(report: RunReport) -> Iterator[tuple[str, str, str]]:
-    group = next((name for name in ("two_classes", "sims") if name in report.collection), "")
+    groups = (name for name in _CARDS if name and name in report.collection)
+    group = next(groups, "")
     for metric, name in _CARDS[group].items():
         if group:
             found = report.collection[group][metric]

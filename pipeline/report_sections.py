@@ -136,6 +136,11 @@ def _prediction_panels(findings: RunFindings) -> tuple[Panel, ...]:
             (one > at).astype(np.int64) for one, at in ((test.target, 0.5), (findings.mean, cut))
         )
         return (confusion_panel(true, predicted, names=("0", "1")),)
+    if "classes" in report.collection:
+        names = tuple(report.model_config["classes"])
+        # of the first seed: a mean of numbers of classes is no class
+        first = np.rint(test.by_seed[0]).astype(np.int64)
+        return (confusion_panel(np.rint(test.target).astype(np.int64), first, names=names),)
     hints = [
         f"{_clip_name(findings, name)}: {_shortened(findings.spans[name].text, 80)}"
         if name in findings.spans

@@ -31,6 +31,7 @@ COLLECTION_HEADINGS = HEADINGS | {
     "accuracy": "Acc",
     "accuracy_2": "Acc-2",
     "f1": "F1",
+    "f1_weighted": "F1 weighted",
     "precision": "precision",
     "recall": "recall",
 }

@@ -1,17 +1,18 @@
 """Models on a data set that somebody owns, as a paper's table has them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from models.base import available, get
+from models.base import available, get, with_classes
 from models.errors import ModelError
 from pipeline.config import RunConfig, load_config
 from pipeline.dataset import PackedDataset
 from pipeline.errors import ConfigError, DataError, RunError
-from pipeline.foreign_data import load_foreign
+from pipeline.foreign_data import foreign_classes, load_foreign
 from pipeline.metrics import METRIC_NAMES
 from pipeline.presets import find_preset, models_with_presets
 from pipeline.published_comparison import resolve_dataset
@@ -24,7 +25,15 @@ from pipeline.training_config import Selection
 from pipeline.training_state import EpochRecord
 
 #: Name of a data set to the group of its metrics, see :mod:`pipeline.collection_metrics`.
-COLLECTIONS = {"mosi": "", "mosei": "", "sims": "sims", "urfunny": "two_classes"}
+COLLECTIONS = {
+    "mosi": "",
+    "mosei": "",
+    "sims": "sims",
+    "urfunny": "two_classes",
+    "mintrec": "classes",
+}
+# What MInD's table 3 compares, and what text alone does.
+_OF_CLASSES = ("mag_bert", "mult", "misa", "mind", "text_only")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +107,8 @@ class ReproductionPlan:
     collection : str
         Of :data:`COLLECTIONS`.
     models : tuple of str
-        Registered names; those with published settings for the data set if empty.
+        Registered names; if empty those with published settings for the data set, or of MIntRec,
+        of which there are none, those in the paper's table.
     seeds : int
         How many, >= 1: 0, 1, 2 and so on.
     selection : {"valid", "test_oracle"}
@@ -129,13 +139,25 @@ class ReproductionPlan:
         unknown = sorted(set(self.models) - set(available()))
         if unknown:
             raise ConfigError(f"unknown models {unknown}; there are {', '.join(available())}")
+        scoring = sorted(set(self.models) - set(with_classes()))
+        if self.of_classes and scoring:
+            raise ConfigError(
+                f"reproduce {self.collection}: {', '.join(scoring)} predict a score, not classes; "
+                f"choose some of {', '.join(with_classes())}"
+            )
         if self.seeds < 1:
             raise ConfigError(f"reproduce: {self.seeds} seeds; choose at least 1")
 
     @property
     def chosen(self) -> tuple[str, ...]:
         """The models, each once."""
-        return tuple(dict.fromkeys(self.models or models_with_presets(self.collection)))
+        usual = _OF_CLASSES if self.of_classes else models_with_presets(self.collection)
+        return tuple(dict.fromkeys(self.models or usual))
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether the data set's utterances are of classes with names."""
+        return COLLECTIONS[self.collection] == "classes"
 
     def trains_text(self, model: str) -> bool:
         """Tell whether a BERT is trained along in a model.
@@ -152,13 +174,15 @@ class ReproductionPlan:
         """
         return self.text_model is not None and "text_model" in _fields(model)
 
-    def config(self, model: str) -> RunConfig:
+    def config(self, model: str, *, classes: Sequence[str] = ()) -> RunConfig:
         """Read the settings of a model.
 
         Parameters
         ----------
         model : str
             Registered name.
+        classes : sequence of str
+            Names of the data set's classes.
 
         Returns
         -------
@@ -177,6 +201,8 @@ class ReproductionPlan:
         }
         if "text_model" in _fields(model):
             fixed["model.settings.text_model"] = self.text_model
+        if classes:
+            fixed["model.settings.classes"] = list(classes)
         if COLLECTIONS[self.collection] == "two_classes" and "regression" in _fields(model):
             fixed["model.settings.regression"] = "logistic"
         return load_config(find_preset(model, self.collection), fixed | self.settings)
@@ -187,6 +213,7 @@ def reproduce(
     data: Path,
     *,
     runs_folder: Path,
+    packed_folder: Path | None = None,
     format_name: str | None = None,
     guard: Callable[[str], AbstractContextManager[None]] = lambda run: nullcontext(),
     on_progress: Callable[[str, int, EpochRecord], None] | None = None,
@@ -203,6 +230,8 @@ def reproduce(
         A file or folder in one of the formats of :mod:`pipeline.formats`.
     runs_folder : Path
         Receives a folder for each run.
+    packed_folder : Path, optional
+        Receives the packed data set, which is then memory-mapped.
     format_name : str, optional
         Registered name of the format; recognised by names without it.
     guard : callable
@@ -225,8 +254,12 @@ def reproduce(
         If it lacks text or a split.
     """
     # all of them first: a setting that is wrong is told before hours of training
-    configs = {model: plan.config(model) for model in plan.chosen}
-    loaded = _Loaded(plan, data, format_name)
+    classes = foreign_classes(data, format_name=format_name) if plan.of_classes else ()
+    configs = {model: plan.config(model, classes=classes) for model in plan.chosen}
+    read = partial(
+        load_foreign, data, format_name=format_name, classes=classes, folder=packed_folder
+    )
+    loaded = _Loaded(plan, data, read)
     done = [
         _train(model, config, loaded, runs_folder, guard, on_progress)
         for model, config in configs.items()
@@ -247,8 +280,10 @@ def reproduce(
 class _Loaded:
     """The data set with stored text features, and with word pieces, each read once if needed."""
 
-    def __init__(self, plan: ReproductionPlan, path: Path, format_name: str | None) -> None:
-        self.plan, self.path, self.format_name = plan, path, format_name
+    def __init__(
+        self, plan: ReproductionPlan, path: Path, read: Callable[..., tuple[PackedDataset, Split]]
+    ) -> None:
+        self.plan, self.path, self.read = plan, path, read
         self._found: dict[bool, tuple[PackedDataset, Split]] = {}
 
     def of(self, model: str) -> tuple[PackedDataset, Split]:
@@ -258,9 +293,7 @@ class _Loaded:
         return self._found[pieces]
 
     def _read(self, text_model: str | None) -> tuple[PackedDataset, Split]:
-        dataset, split = load_foreign(
-            self.path, format_name=self.format_name, text_model=text_model
-        )
+        dataset, split = self.read(text_model=text_model)
         if "text" not in dataset.modalities:
             raise DataError(
                 f"{self.path}: holds no text features; name a BERT that is trained along with "

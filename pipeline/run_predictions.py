@@ -108,7 +108,7 @@ class Predictions:
         return of_seeds, of_mean
 
     def collection_scores(
-        self, dataset: PackedDataset, ids: Sequence[str], *, log_odds: bool
+        self, dataset: PackedDataset, ids: Sequence[str], *, log_odds: bool, classes: int = 0
     ) -> dict[str, dict[str, SeedScores]]:
         """Score as single collections do, see :mod:`pipeline.collection_metrics`.
 
@@ -120,6 +120,8 @@ class Predictions:
             Segment ids, all predicted; the labelled ones count.
         log_odds : bool
             Whether the scores are log odds of the second of two classes.
+        classes : int
+            How many classes labels and scores are the numbers of; 0 where they are none.
 
         Returns
         -------
@@ -134,6 +136,7 @@ class Predictions:
             clips=clip_names([self.ids[row] for row in rows]),
             labels=labels[np.isfinite(labels)],
             log_odds=log_odds,
+            classes=classes,
         )
 
     def save(self, path: Path, *, dataset: PackedDataset, split: Split) -> None:

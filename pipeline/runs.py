@@ -285,6 +285,7 @@ class _Run:
                 self.dataset,
                 self.split.test,
                 log_odds=self.model_config.get("regression") == "logistic",
+                classes=len(self.model_config.get("classes", ())),
             ),
             failures=tuple(context["failures"]),
             extraction=context["extraction"],

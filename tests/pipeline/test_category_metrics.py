@@ -26,6 +26,7 @@ def test_equals_scikit_learn(drawn):
     assert found.f1 == pytest.approx(f1_score(**chosen))
     assert found.precision == pytest.approx(precision_score(**chosen))
     assert found.recall == pytest.approx(recall_score(**chosen))
+    assert found.f1_weighted == pytest.approx(f1_score(**(chosen | {"average": "weighted"})))
 
 
 def test_by_hand():
@@ -35,6 +36,7 @@ def test_by_hand():
     assert found.precision == pytest.approx((1 + 1 / 2) / 2)
     assert found.recall == pytest.approx((2 / 3 + 1) / 2)
     assert found.f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert found.f1_weighted == pytest.approx((3 * 4 / 5 + 2 / 3) / 4)
 
 
 @pytest.mark.parametrize(

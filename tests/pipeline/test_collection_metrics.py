@@ -37,6 +37,20 @@ def test_labels_of_0_and_1_are_two_classes(generator, log_odds, threshold):
     assert scores["two_classes"]["accuracy"].sd == pytest.approx(np.std(accuracies, ddof=1))
 
 
+def test_numbers_of_classes_are_scored_as_classes(generator):
+    y = generator.integers(0, 5, 30).astype(float)
+    p = generator.integers(0, 5, (3, 30)).astype(float)
+    scores = collection_scores(
+        predictions=p, target=y, clips=CLIPS, labels=y, log_odds=False, classes=20
+    )
+    assert list(scores) == ["classes"]
+    for average, name in (("macro", "f1"), ("weighted", "f1_weighted")):
+        expected = [f1_score(y, one, average=average, zero_division=0) for one in p]
+        assert scores["classes"][name].mean == pytest.approx(np.mean(expected))
+    accuracies = [accuracy_score(y, one) for one in p]
+    assert scores["classes"]["accuracy"].mean == pytest.approx(np.mean(accuracies))
+
+
 def test_labels_from_minus_1_to_1_are_scored_as_ch_sims(generator):
     y = np.round(generator.uniform(-1, 1, 30), 1)
     p = generator.uniform(-1.2, 1.2, 30)
@@ -61,5 +75,5 @@ def test_targets_of_0_are_left_out_as_by_mird(generator):
 
 def test_every_name_is_explained(generator):
     y = np.round(generator.uniform(-1, 1, 30), 1)
-    names = set(found(y, y)) | set(found(y > 0, y > 0))
+    names = {"classes"} | set(found(y, y)) | set(found(y > 0, y > 0))
     assert names == set(COLLECTION_METRICS)

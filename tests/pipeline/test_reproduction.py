@@ -3,6 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score
 
 from pipeline.errors import ConfigError, DataError, SourceError
 from pipeline.formats.mmsa_writing import write_mmsa
@@ -10,6 +11,7 @@ from pipeline.formats.utterance import Utterance, rows_of
 from pipeline.reproduction import ReproductionPlan, reproduce
 from pipeline.reproduction_page import reproduction_json, write_reproduction
 from pipeline.run_folder import load_run
+from pipeline.run_predictions import read_predictions
 
 SHORT = {
     "training.max_epochs": 2,
@@ -17,6 +19,7 @@ SHORT = {
     "training.batch_size": 16,
     "training.learning_rate": 0.01,
 }
+INTENTS = ("Agree", "Ask for help", "Leave")
 WIDTHS = {"text": 6, "audio": 4, "vision": 3}
 
 
@@ -88,6 +91,56 @@ def write_ur_funny(folder):
     return folder
 
 
+def write_mintrec(folder):
+    """The published tables, and features of clips by their names."""
+    folder.mkdir()
+    generator = np.random.default_rng(2)
+    features = {"audio": {}, "video": {}}
+    for name, rows in (("train", 28), ("dev", 8), ("test", 12)):
+        lines = ["season\tepisode\tclip\ttext\tlabel"]
+        for clip in range(rows):
+            label = int(generator.integers(3))
+            lines.append(f"S04\tE{len(name)}\t{clip}\tquite good\t{INTENTS[label]}")
+            for modality, width in (("audio", 4), ("video", 3)):
+                values = generator.normal(size=(3, width)) + 2 * label
+                features[modality][f"S04_E{len(name)}_{clip}"] = values
+        (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+    for modality, content in features.items():
+        (folder / f"{modality}_feats.pkl").write_bytes(pickle.dumps(content))
+    return folder
+
+
+@pytest.mark.slow
+def test_intents_are_classes(tmp_path):
+    data = write_mintrec(tmp_path / "mintrec")
+    settings = SHORT | {"training.max_epochs": 4, "model.settings.text_rate": 1e-4}
+    found, _ = run(
+        tmp_path, "mintrec", data, ("concat",), text_model="minilm", seeds=1, settings=settings
+    )
+    assert found.dataset == "MIntRec"
+    assert not any(one.failure for one in found.models)
+    for one in found.models:
+        assert one.text == "minilm trained along"
+        assert set(one.scores) == {"accuracy", "f1", "precision", "recall", "f1_weighted"}
+        report = load_run(tmp_path / "runs", one.run)
+        assert report.model_config["classes"] == list(INTENTS)
+        scored = read_predictions(tmp_path / "runs" / one.run / "predictions.csv", on="test")
+        share = accuracy_score(scored.target, scored.by_seed[0])
+        assert one.scores["accuracy"].mean == pytest.approx(share)
+    # told by audio and video: better than the largest class
+    assert found.models[0].scores["accuracy"].mean > 0.6
+    page = write_reproduction(found, tmp_path)[0].read_text()
+    assert "| MAG-BERT |" in page
+
+
+def test_only_models_of_classes_are_taken_for_intents():
+    with pytest.raises(ConfigError, match=r"lf_dnn predict a score.* choose .*mag_bert"):
+        ReproductionPlan(collection="mintrec", models=("mind", "lf_dnn"))
+    assert set(ReproductionPlan(collection="mintrec").chosen) == {
+        *("mag_bert", "mult", "misa", "mind", "text_only")
+    }
+
+
 def run(tmp_path, collection, data, models=("concat", "lf_dnn"), **changed):
     progress = []
     plan = ReproductionPlan(**{
@@ -152,17 +205,6 @@ def test_scores_are_those_of_the_runs(tmp_path):
     assert one.scores["mae"].sd == pytest.approx(np.std(by_seed, ddof=1))
     assert one.scores["mae"].interval == report.intervals["test"]["mae"]
     assert json.loads(reproduction_json(found))["models"][0]["run"] == one.run
-
-
-@pytest.mark.slow
-def test_text_is_trained_along_where_asked(tmp_path):
-    data = write_pickle(tmp_path / "mosi.pkl", "mosi")
-    settings = SHORT | {"training.max_epochs": 1}
-    found, _ = run(
-        tmp_path, "mosi", data, ("text_only",), text_model="minilm", seeds=1, settings=settings
-    )
-    assert found.models[0].text == "minilm trained along"
-    assert found.models[0].scores
 
 
 def test_a_model_that_cannot_be_trained_is_a_row(tmp_path):
