@@ -75,7 +75,7 @@ def landmarks_table(reports: Sequence[RunReport], dataset: str) -> Table:
         if place is not None:
             cells = by_row.setdefault((score.model, score.source), {})
             cells.setdefault(place, in_our_units(score))
-    ours = [[f"**{r.model}**", f"this run, {r.id}", *_ours(r, places)] for r in reports]
+    ours = [[r.model, f"this run, {r.id}", *_ours(r, places)] for r in reports]
     theirs = [
         [model, source, *(cells.get(place, "") for place in places)]
         for (model, source), cells in by_row.items()

@@ -166,6 +166,7 @@ def _codes(
         normaliser=checkpoint.normaliser,
         dataset=checkpoint.fit(dataset).to(device),
         index=index,
+        batch_size=64,
     )
     return {
         part: {name: _half(torch.from_numpy(values)) for name, values in codes.items()}

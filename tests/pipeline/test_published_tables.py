@@ -21,7 +21,7 @@ def test_ours_stand_first_among_the_landmarks():
     table = landmarks_table([report], "CMU-MOSI")
     ours, *theirs = table.rows
     place = table.heading.index("MAE")
-    assert ours[:2] == ("**concat**", f"this run, {report.id}")
+    assert ours[:2] == ("concat", f"this run, {report.id}")
     assert ours[place] == (
         f"{report.summary['test']['mae'].mean:.3f} ± {report.summary['test']['mae'].sd:.3f}"
     )
