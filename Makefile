@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 # First use compiles numba code of librosa, about 20 s; kept for the next time.
 export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba
 
-.PHONY: demo serve test test-fast check format samples bench-acoustic bench-alignment bench-facial bench-models bench-operations bench-train bench-cost chaos month clean
+.PHONY: demo serve test test-fast check format samples bench-acoustic bench-alignment bench-facial bench-models bench-operations bench-train bench-resume bench-cost chaos month clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m flows.demo --workspace $(WORKSPACE)/demo
@@ -65,6 +65,10 @@ bench-operations: $(INSTALLED)
 # Needs WINNOW_REFERENCE. make bench-models ONLY=text RUNS=workspace/bench
 bench-models: $(INSTALLED)
 	$(BIN)/python -m benchmarks.real_models $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS))
+
+# A training killed ten times against one left alone, bit for bit. make bench-resume MODEL=misa
+bench-resume: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.killed_training $(if $(MODEL),--model $(MODEL))
 
 # Cost of many hours of video. make bench-cost VIDEOS=/some/folder CORE_HOUR=0.05 GB_MONTH=0.02
 bench-cost: $(INSTALLED)
