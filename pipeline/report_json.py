@@ -25,7 +25,8 @@ class UtteranceError:
     id : str
         Segment id.
     label, prediction, error : float
-        The label, the seeds' mean prediction, and how much more that is.
+        The label, the seeds' mean prediction, and how much more that is; of classes the label's
+        number, that which most seeds say, and the share of seeds that are wrong.
     source : SourceSpan or None
         Where it comes from, if that is known.
     """
@@ -101,7 +102,7 @@ def _errors(run: RunFindings) -> list[UtteranceError]:
             id=run.test.ids[row],
             label=float(run.test.target[row]),
             prediction=float(run.mean[row]),
-            error=float(run.mean[row] - run.test.target[row]),
+            error=float(run.error[row]),
             source=run.spans.get(run.test.ids[row]),
         )
         for row in error_order(run)

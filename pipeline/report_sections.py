@@ -136,11 +136,9 @@ def _prediction_panels(findings: RunFindings) -> tuple[Panel, ...]:
             (one > at).astype(np.int64) for one, at in ((test.target, 0.5), (findings.mean, cut))
         )
         return (confusion_panel(true, predicted, names=("0", "1")),)
-    if "classes" in report.collection:
-        names = tuple(report.model_config["classes"])
-        # of the first seed: a mean of numbers of classes is no class
-        first = np.rint(test.by_seed[0]).astype(np.int64)
-        return (confusion_panel(np.rint(test.target).astype(np.int64), first, names=names),)
+    if findings.classes:
+        true, predicted = (one.astype(np.int64) for one in (test.target, findings.mean))
+        return (confusion_panel(true, predicted, names=findings.classes),)
     hints = [
         f"{_clip_name(findings, name)}: {_shortened(findings.spans[name].text, 80)}"
         if name in findings.spans
@@ -168,7 +166,9 @@ def largest_errors(findings: RunFindings) -> Table:
     test = findings.test
     if test is None:
         return make_table("Largest errors on the test split", heading, [])
-    error = findings.mean - test.target
+    if findings.classes:
+        return _wrong_classes(findings)
+    error = findings.error
     sd = test.by_seed.std(axis=0, ddof=1) if len(test.by_seed) > 1 else None
     rows: list[list[Cell]] = [
         [
@@ -182,6 +182,24 @@ def largest_errors(findings: RunFindings) -> Table:
     ]
     note = "" if findings.spans else "No clips are known of these data; only ids are shown."
     return make_table("Largest errors on the test split", heading, rows, note=note)
+
+
+def _wrong_classes(findings: RunFindings) -> Table:
+    test, names = findings.test, findings.classes
+    heading = ["utterance", "time", "text", "label", "prediction of most seeds", "seeds wrong"]
+    if test is None:
+        return make_table("Wrong classes on the test split", heading, [])
+    rows = [
+        [
+            *_where(findings, test.ids[row]),
+            names[int(test.target[row])],
+            names[int(findings.mean[row])],
+            f"{100 * findings.error[row]:.0f} %",
+        ]
+        for row in error_order(findings)
+        if findings.error[row] > 0
+    ]
+    return make_table("Wrong classes on the test split", heading, rows)
 
 
 def error_order(findings: RunFindings) -> list[int]:
@@ -200,7 +218,7 @@ def error_order(findings: RunFindings) -> list[int]:
     """
     if findings.test is None:
         return []
-    order = np.argsort(-np.abs(findings.mean - findings.test.target), kind="stable")
+    order = np.argsort(-np.abs(findings.error), kind="stable")
     return [int(row) for row in order[:LARGEST_ERRORS]]
 
 

@@ -48,8 +48,33 @@ class RunFindings:
 
     @property
     def mean(self) -> npt.NDArray[np.float64]:
-        """Mean prediction of the seeds, shape (n,); empty without predictions."""
-        return np.zeros(0) if self.test is None else self.test.by_seed.mean(axis=0)
+        """What the seeds predict together, shape (n,); empty without predictions.
+
+        Their mean, or of classes the number that most of them say, the smallest of several.
+        """
+        if self.test is None:
+            return np.zeros(0)
+        if not self.classes:
+            return self.test.by_seed.mean(axis=0)
+        said = np.rint(self.test.by_seed).astype(np.int64)
+        votes = [(said == number).sum(axis=0) for number in range(len(self.classes))]
+        return np.argmax(votes, axis=0).astype(np.float64)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that labels and predictions are the numbers of; usually none."""
+        if "classes" not in self.report.collection:
+            return ()
+        return tuple(self.report.model_config["classes"])
+
+    @property
+    def error(self) -> npt.NDArray[np.float64]:
+        """How far each prediction is off, shape (n,); of classes the share of seeds that are."""
+        if self.test is None:
+            return np.zeros(0)
+        if not self.classes:
+            return self.mean - self.test.target
+        return (np.rint(self.test.by_seed) != self.test.target).mean(axis=0)
 
 
 def read_findings(

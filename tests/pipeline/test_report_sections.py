@@ -92,6 +92,29 @@ def test_two_classes_have_a_confusion_and_nothing_else():
     assert panel.data[0]["text"] == [["20", "0"], ["0", "10"]]
 
 
+def test_wrong_classes_are_named():
+    target = np.arange(30) % 3
+    made = make_findings(target=target)
+    said = np.stack([target, target, target])
+    said[:, 4] = 2
+    said[0, 7] = 2
+    report = replace(
+        made.report,
+        model_config={"classes": ["joke", "thank", "ask"]},
+        collection={"classes": made.report.collection["nonzero"]},
+    )
+    findings = replace(made, report=report, test=made.test._replace(by_seed=said.astype(float)))
+    assert findings.classes == ("joke", "thank", "ask")
+    assert findings.mean.tolist() == [2 if row == 4 else row % 3 for row in range(30)]
+    table = largest_errors(findings)
+    assert [row[3:] for row in table.rows] == [
+        ("thank", "ask", "100 %"),
+        ("thank", "thank", "33 %"),
+    ]
+    (panel,) = predictions_section(findings).panels
+    assert panel.data[0]["text"] == [["10", "0", "0"], ["0", "9", "1"], ["0", "0", "10"]]
+
+
 def test_a_run_without_predictions_says_so():
     findings = replace(make_findings(), test=None)
     section = predictions_section(findings)
