@@ -203,7 +203,7 @@ def report_page(run: str | None) -> str | None:
     str or None
         Path below the workspace.
     """
-    return None if run is None else f"runs/{run}/report.md"
+    return None if run is None else f"runs/{run}/report.html"
 
 
 def now() -> str:

@@ -128,4 +128,4 @@ def retrain_command(
     console.print(str(done))
     for run in (done.candidate, done.beaten):
         if run is not None:
-            console.print(f"report: {project.workspace.runs / run / 'report.md'}")
+            console.print(f"report: {project.workspace.runs / run / 'report.html'}")

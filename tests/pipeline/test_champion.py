@@ -123,7 +123,7 @@ def test_what_is_written_is_read(workspace):
     assert (after.run, after.learned) == (before.run, before.learned)
     # a run's name stands alone only where the run must be kept
     fields = json.loads(workspace.champion.read_text())
-    assert fields["history"][0]["candidate_report"] == "runs/b/report.md"
+    assert fields["history"][0]["candidate_report"] == "runs/b/report.html"
 
 
 @pytest.mark.parametrize("content", ["", "{}}", '{"run": 3}', '{"history": [{}]}'])

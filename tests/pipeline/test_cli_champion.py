@@ -42,7 +42,7 @@ def test_a_champion_is_set_shown_and_cleared(winnow, workspace):
     assert winnow("champion", "clear") == "there is no champion"
     told = winnow("champion", "history")
     assert told.endswith("3 decisions")
-    assert re.search(rf"│ set │ runs/{other}/report\.md │ runs/{latest}/report\.md │", told)
+    assert re.search(rf"│ set │ runs/{other}/report\.html │ runs/{latest}/report\.html │", told)
 
 
 def test_errors_are_raised(winnow, workspace):
