@@ -29,6 +29,7 @@ from rich.table import Table
 from benchmarks.mosei_shape import CLIPS, write_packed, write_pickle
 from benchmarks.training_bert import write_bert_base
 from benchmarks.training_case import Case
+from pipeline.atomic import write_text
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 MODELS = ("mind", "misa", "mult")
@@ -106,6 +107,11 @@ class Bench:
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
 
+    def save(self) -> None:
+        """Keep what was measured so far, where that was asked for."""
+        if self.options.output is not None:
+            write_text(self.options.output, json.dumps(self.found, indent=1))
+
     def loop(self) -> None:
         """Time steps, beside the floor."""
         table = Table(
@@ -116,19 +122,19 @@ class Bench:
             "the rate of a large copy; FLOP counted by torch, bytes are weights 2x, gradients 2x, "
             "AdamW 6x, what autograd keeps 2x, the batch 3x",
         )  # fmt: skip
-        rows = []
+        rows = self.found.setdefault("loop", [])
         for model in self.options.models:
             for text in self.options.texts:
                 found = self._loop_case(model, text)
                 rows.append({"model": model, "text": text, **found})
                 table.add_row(*_loop_row(model, text, found))
+                self.save()
         machine = rows[-1]
         table.title = (
             f"Steps of training; {machine['flops'] / 1e9:.0f} GFLOP/s, "
             f"{machine['bandwidth'] / 1e9:.1f} GB/s, {self.options.threads} threads"
         )
         self.console.print(table)
-        self.found["loop"] = rows
 
     def _loop_case(self, model: str, text: str) -> dict[str, Any]:
         tuned = text == "fine-tuned"
@@ -194,18 +200,18 @@ class Bench:
             title=f"Beside MMSA's loop; {self.options.threads} threads, "
             f"{self.options.mmsa_workers} workers of its DataLoader",
         )  # fmt: skip
-        rows = []
+        rows = self.found.setdefault("mmsa", [])
         for model in self.options.compared:
             ours, theirs = self._duel(model)
             ratio = theirs["seconds_a_clip"] / ours["seconds_a_clip"]
             rows.append({"model": model, "ours": ours, "mmsa": theirs, "ratio": ratio})
+            self.save()
             table.add_row(
                 model, str(ours["batch_size"]), *(f"{1 / one['seconds_a_clip']:.2f}"
                 for one in (ours, theirs)), f"{ratio:.2f}", *(f"{one['peak_bytes'] / 1e6:.0f}"
                 for one in (ours, theirs)), *(f"{one['parameters']:,}" for one in (ours, theirs)),
             )  # fmt: skip
         self.console.print(table)
-        self.found["mmsa"] = rows
 
     def _duel(self, model: str) -> tuple[dict[str, Any], dict[str, Any]]:
         tuned = model == "misa"
@@ -305,8 +311,7 @@ def main() -> None:
         for part in options.only:
             measured: Callable[[], None] = getattr(bench, part)
             measured()
-            if options.output is not None:
-                options.output.write_text(json.dumps(bench.found, indent=1))
+            bench.save()
 
 
 if __name__ == "__main__":

@@ -49,7 +49,12 @@ def mind(
         dataset, split = project.pack()
     else:
         text_model = plain_model_config("mind", model.settings)["text_model"]
-        dataset, split = load_foreign(data, format_name=from_format, text_model=text_model)
+        dataset, split = load_foreign(
+            data,
+            format_name=from_format,
+            text_model=text_model,
+            folder=project.workspace.packed,
+        )
     with progress_bar("ablate", len(chosen) * len(training.seeds) * training.max_epochs) as step:
 
         def on_progress(name: str, seed: int, record: EpochRecord) -> None:
