@@ -15,6 +15,8 @@ from pipeline.run_examples import SourceSpan, load_spans
 from pipeline.run_parts import FILE
 from pipeline.run_predictions import Scored, read_predictions
 
+Floats = npt.NDArray[np.float64]
+
 #: The table of a run's test utterances.
 SPANS_FILE = "examples.json"
 
@@ -47,7 +49,7 @@ class RunFindings:
     parts_kept: bool
 
     @property
-    def mean(self) -> npt.NDArray[np.float64]:
+    def mean(self) -> Floats:
         """What the seeds predict together, shape (n,); empty without predictions.
 
         Their mean, or of classes the number that most of them say, the smallest of several.
@@ -55,10 +57,12 @@ class RunFindings:
         if self.test is None:
             return np.zeros(0)
         if not self.classes:
-            return self.test.by_seed.mean(axis=0)
+            mean: Floats = self.test.by_seed.mean(axis=0)
+            return mean
         said = np.rint(self.test.by_seed).astype(np.int64)
         votes = [(said == number).sum(axis=0) for number in range(len(self.classes))]
-        return np.argmax(votes, axis=0).astype(np.float64)
+        most: Floats = np.argmax(votes, axis=0).astype(np.float64)
+        return most
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -68,13 +72,14 @@ class RunFindings:
         return tuple(self.report.model_config["classes"])
 
     @property
-    def error(self) -> npt.NDArray[np.float64]:
+    def error(self) -> Floats:
         """How far each prediction is off, shape (n,); of classes the share of seeds that are."""
         if self.test is None:
             return np.zeros(0)
         if not self.classes:
             return self.mean - self.test.target
-        return (np.rint(self.test.by_seed) != self.test.target).mean(axis=0)
+        share: Floats = (np.rint(self.test.by_seed) != self.test.target).mean(axis=0)
+        return share
 
 
 def read_findings(
