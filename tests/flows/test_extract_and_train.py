@@ -2,11 +2,18 @@
 
 import csv
 import json
+import os
+import signal
+import time
+from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 
+from flows.bare_names import DEPLOYMENTS
+from flows.safeguards import AUTOMATION
 from pipeline.manifest import read_manifest
+from pipeline.metrics import METRIC_NAMES
 from pipeline.records import Failure
 from pipeline.run_folder import load_run
 
@@ -60,9 +67,33 @@ def test_a_person_sees_the_report(service):
     assert load_run(service.workspace.runs).id in pages[0]
 
 
-def test_a_schedule_is_set(service):
-    (deployment,) = ask(service, "deployments/filter", {})
-    assert [entry["schedule"]["cron"] for entry in deployment["schedules"]] == ["0 3 * * *"]
+def test_a_person_sees_every_stage(service):
+    shown = {found["key"]: found for found in ask(service, "artifacts/filter", {})}
+    assert shown["progress-train"]["data"] == 100.0
+    assert shown["progress-extract"]["description"] == "extract: 4 of 4, finished"
+    (row,) = json.loads(shown["failures"]["data"])
+    assert (row["code"], row["count"]) == ("unknown_clip", 42)
+    metrics = [row["metric"] for row in json.loads(shown["headline"]["data"])]
+    assert metrics == list(METRIC_NAMES)
+    assert "report" in shown
+
+
+def test_only_what_was_asked_for_has_a_schedule(service):
+    crons = {
+        deployment["name"]: [entry["schedule"]["cron"] for entry in deployment["schedules"]]
+        for deployment in ask(service, "deployments/filter", {})
+    }
+    assert crons == {name: [] for name in DEPLOYMENTS} | {"scheduled-retrain": ["0 3 * * *"]}
+
+
+def test_the_server_notices_killed_runs_and_limits_gpu_tasks(service):
+    (automation,) = (
+        found for found in ask(service, "automations/filter", {}) if found["name"] == AUTOMATION
+    )
+    assert automation["enabled"]
+    assert "prefect.tag.winnow" in json.dumps(automation["trigger"]["match_related"])
+    limits = ask(service, "v2/concurrency_limits/filter", {})
+    assert {limit["name"]: limit["limit"] for limit in limits} == {"tag:gpu": 1}
 
 
 def test_one_new_video_is_extracted_alone(service):
@@ -74,6 +105,54 @@ def test_one_new_video_is_extracted_alone(service):
     assert done.returncode == 0, done.stdout + done.stderr
     assert extraction(service)["extracted"] == {"covarep": 1, "openface": 1, "bert": 1}
     assert extraction(service)["stored"] == {"covarep": 4, "openface": 4, "bert": 4}
+
+
+def message_of(service, name):
+    """What the latest run of a deployment said when it completed."""
+    found = {"flows": {"name": {"any_": [name]}}, "sort": "START_TIME_DESC", "limit": 1}
+    (run,) = ask(service, "flow_runs/filter", found)
+    return run["state"]["message"]
+
+
+def run_deployment(service, name, *options):
+    done = service.prefect("deployment", "run", name, "--watch", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return message_of(service, name)
+
+
+def test_nothing_new_is_extracted_and_said(service):
+    message = run_deployment(service, "extract-new-videos")
+    assert message == "5 clips; 0 sequences extracted, 15 stored before, 0 failed"
+
+
+def test_the_first_retraining_makes_a_champion(service):
+    message = run_deployment(service, "scheduled-retrain")
+    run = load_run(service.workspace.runs, "champion").id
+    assert message.startswith(f"{run} is the first champion")
+    (page,) = ask(service, "artifacts/filter", {"artifacts": {"key": {"any_": ["retraining"]}}})
+    assert page["data"].startswith("# First")
+    assert f"{run}/report.html" in page["data"]
+
+
+def test_the_champion_predicts_new_videos(service, tmp_path):
+    service.copy_sample("sample_12", tmp_path)
+    message = run_deployment(service, "predict-new-videos", "-p", f"videos={tmp_path}")
+    assert "(champion): " in message
+    assert "of 1 videos; 1 clips; 0 sequences extracted, 3 stored before" in message
+    folder = service.workspace.for_predictions.root / "predictions"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "predictions.csv",
+        "predictions.json",
+        "sample_12.sentiment.vtt",
+    ]
+    (table,) = ask(service, "artifacts/filter", {"artifacts": {"key": {"any_": ["predictions"]}}})
+    assert {row["video"] for row in json.loads(table["data"])} == {"sample_12.mp4"}
+
+
+def test_maintenance_deletes_nothing_that_is_in_use(service):
+    before = sorted(service.workspace.features.rglob("*.safetensors"))
+    assert " freed: " in run_deployment(service, "maintain-store")
+    assert sorted(service.workspace.features.rglob("*.safetensors")) == before
 
 
 def test_another_folder_is_a_parameter(service, tmp_path):
@@ -94,3 +173,37 @@ def test_missing_folder_fails_in_words(service, tmp_path):
         {"flow_runs": {"state": {"type": {"any_": ["FAILED", "CRASHED"]}}}},
     )
     assert "no such folder" in run["state"]["message"]
+
+
+def children(number):
+    """Processes whose parent is this one."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == number and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def wait_until(holds, seconds=180.0):
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    return found
+
+
+def test_a_run_that_is_killed_has_crashed_and_the_others_are_served(service):
+    """Its process is killed as it begins, at whatever it is doing."""
+    assert children(service.served.pid) == []
+    service.prefect("deployment", "run", "extract-and-train")
+    (process,) = wait_until(lambda: children(service.served.pid))
+    os.kill(process, signal.SIGKILL)
+    crashed = {"flow_runs": {"state": {"type": {"any_": ["CRASHED"]}}}}
+    (run,) = wait_until(lambda: ask(service, "flow_runs/filter", crashed))
+    assert "SIGKILL" in run["state"]["message"]
+    assert service.served.poll() is None
+    assert run_deployment(service, "maintain-store", "-p", "dry_run=true")
