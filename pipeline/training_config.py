@@ -93,7 +93,7 @@ class TrainingConfig:
         Seeds that are trained at the same time, in processes of their own, >= 1.
     gradient_norms : int
         Epochs between measurements of the gradient's norm of each term of the loss, on the first
-        batch of an epoch, >= 0; 0 for none. One costs about a step a term.
+        batch of an epoch, >= 0; 0 for none. One costs a step or two.
     save_minutes : float
         Minutes between saves inside of an epoch, >= 0. A training that is killed loses no more.
 
