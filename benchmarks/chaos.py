@@ -227,7 +227,8 @@ def chaos(*, kills: int = 100, seed: int = 0, server: bool = True) -> None:
     server : bool
         Whether a Prefect server is killed and restarted during a flow, too.
     """
-    console, chance, rows = Console(soft_wrap=True), random.Random(seed), list[Row]()
+    chance, rows = random.Random(seed), list[Row]()
+    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 170)
     with TemporaryDirectory(prefix="winnow-chaos-") as name:
         place = Path(name)
         write_clips(place / "videos")

@@ -8,6 +8,7 @@ Prices are arguments: they are not known here. Processor seconds count all threa
 not depend on what else the machine does.
 """
 
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,7 @@ def cost(
             price = entry.seconds * hours * (core_hour or 0.0)
             row.append(f"{price + gigabytes * months * (gigabyte_month or 0.0):.2f}")
         table.add_row(*row)
-    Console(soft_wrap=True).print(table)
+    Console(soft_wrap=True, width=None if sys.stdout.isatty() else 130).print(table)
 
 
 if __name__ == "__main__":
