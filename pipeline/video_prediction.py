@@ -14,6 +14,7 @@ from pipeline.bootstrap import Interval
 from pipeline.chain import Project
 from pipeline.clip_names import clip_names
 from pipeline.dataset import PackedDataset
+from pipeline.errors import RunError
 from pipeline.metrics import Score
 from pipeline.modality_contributions import (
     Coalitions,
@@ -245,11 +246,16 @@ def predict_ingested(
     Raises
     ------
     RunError
-        If there is no such run.
+        If there is no such run, or it predicts classes.
     DataError
         If the features are not those that the run was trained on.
     """
     known = load_run(runs_folder, run)
+    if known.model_config.get("classes"):
+        raise RunError(
+            f"run {known.id} predicts {len(known.model_config['classes'])} classes of another data "
+            "set, not the sentiment of videos; name a run of scores"
+        )
     folder = runs_folder / known.id
     residuals = _residuals(folder / "predictions.csv")
     segments = project.segments()

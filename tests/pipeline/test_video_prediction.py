@@ -11,8 +11,9 @@ import models.base
 from pipeline.chain import Project
 from pipeline.config import RunConfig
 from pipeline.errors import RunError, SourceError
+from pipeline.run_folder import load_run
 from pipeline.run_predictions import read_predictions
-from pipeline.video_prediction import predict_videos, prediction_project
+from pipeline.video_prediction import predict_ingested, predict_videos, prediction_project
 from pipeline.workspace import Workspace
 from tests.conftest import write_clip
 from tests.pipeline.conftest import MaskedMean
@@ -163,3 +164,12 @@ def test_errors_come_before_any_work(trained, tmp_path):
     with pytest.raises(SourceError, match="no such folder or file"):
         predict_videos(trained, [tmp_path / "nowhere.mp4"])
     assert (clips.read_text() if clips.exists() else None) == before
+
+
+def test_a_run_of_classes_is_refused(trained):
+    runs = trained.workspace.runs
+    report = load_run(runs)
+    config = report.model_config | {"classes": ["Agree", "Ask", "Leave"]}
+    replace(report, id="classes-0", model_config=config).save(runs / "classes-0" / "report.json")
+    with pytest.raises(RunError, match="predicts 3 classes"):
+        predict_ingested(trained, runs_folder=runs, run="classes-0")
