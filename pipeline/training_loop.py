@@ -300,7 +300,7 @@ class TrainingLoop:
             ):
                 losses: dict[str, Tensor] = self.wrapped_step(positions, progress)
                 if gradient_norms is not None and not number:
-                    gradient_norms |= self._gradient_norms(losses)
+                    gradient_norms |= self._gradient_norms()
                 weight = self.config.ranks * len(own) / utterances
                 self.fabric.backward(weight * losses["total"])
             share = len(own) / len(self.train)
@@ -327,11 +327,11 @@ class TrainingLoop:
     def _with_unlabelled(self, index: Tensor) -> Tensor:
         return torch.cat([index, self.unlabelled[index].flatten()])
 
-    def _gradient_norms(self, losses: dict[str, Tensor]) -> dict[str, float]:
+    def _gradient_norms(self) -> dict[str, float]:
         groups = self.optimizer.param_groups
         return term_gradient_norms(
-            terms={n.removeprefix("term "): v for n, v in losses.items() if n.startswith("term ")},
-            weights=self.step.weights,
+            terms=self.step.losses.terms,
+            weights=self.step.losses.weights,
             parameters=[p for group in groups for p in group["params"] if p.requires_grad],
         )
 
