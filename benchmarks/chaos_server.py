@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from benchmarks.fault_runs import SETTINGS, Truth, require, stored, write_clips
@@ -18,6 +20,7 @@ from pipeline.config import load_config
 
 NAME = "extract-new-videos"
 PATIENCE_SECONDS = 400.0
+ATTEMPTS = 20
 ENDED = frozenset(("COMPLETED", "FAILED", "CRASHED", "CANCELLED"))
 
 
@@ -56,8 +59,16 @@ class Service:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.address}/api/{path}", data=data)
         request.add_header("Content-Type", "application/json")
-        with urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read())
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                with urlopen(request, timeout=30) as answer:
+                    return json.loads(answer.read())
+            except HTTPError as error:
+                # SQLite is busy for a moment
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or not left:
+                    raise
+            time.sleep(1.0)
+        return None
 
     def begin(self) -> str:
         """Start a run, and wait until it has stored something; gives its id."""
