@@ -109,7 +109,10 @@ def test_one_new_video_is_extracted_alone(service):
 
 def message_of(service, name):
     """What the latest run of a deployment said when it completed."""
-    found = {"flows": {"name": {"any_": [name]}}, "sort": "START_TIME_DESC", "limit": 1}
+    # not one that a schedule has for later
+    completed = {"state": {"type": {"any_": ["COMPLETED"]}}}
+    found = {"flows": {"name": {"any_": [name]}}, "flow_runs": completed}
+    found |= {"sort": "END_TIME_DESC", "limit": 1}
     (run,) = ask(service, "flow_runs/filter", found)
     return run["state"]["message"]
 
