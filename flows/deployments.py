@@ -1,5 +1,6 @@
 """The five deployments, and one process that serves them: ``python -m flows.deployments``."""
 
+import sys
 from collections.abc import Sequence
 from inspect import getdoc
 from pathlib import Path
@@ -24,6 +25,7 @@ from flows.scheduled_retrain import scheduled_retrain
 from flows.schedules import read_schedules
 from flows.watcher import videos_trigger
 from pipeline.config import RunConfig, load_config
+from pipeline.errors import PipelineError
 
 #: Each gives its name to its deployment.
 FLOWS: Final[tuple[Flow[..., Any], ...]] = (
@@ -164,4 +166,7 @@ def serve(
 
 
 if __name__ == "__main__":
-    run(serve)
+    try:
+        run(serve)
+    except PipelineError as error:
+        sys.exit(f"{type(error).__name__}: {error}")

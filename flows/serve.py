@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from flows.bare_names import DEPLOYMENTS
 from flows.report_server import ADDRESS, serving_reports
+from flows.schedules import read_schedules
 from flows.server import (
     is_healthy,
     prefect_environment,
@@ -20,7 +22,9 @@ from flows.server import (
     stop_on_terminate,
 )
 from flows.watcher import watch_command
+from pipeline.config import load_config
 from pipeline.errors import PipelineError
+from pipeline.watching import require_folder
 from pipeline.workspace import Workspace
 
 #: A server may be too busy to answer; so many times in a row, it is gone.
@@ -56,7 +60,17 @@ def serve(
         Runs at a time.
     port : int
         Where the server listens, on loopback only; reports are on the next one.
+
+    Raises
+    ------
+    PipelineError
+        If a setting is wrong, there is no folder to watch, or a process ends by itself.
     """
+    # a server takes a while to start: what can be refused is refused before
+    load_config(config)
+    read_schedules(schedule)
+    if watch:
+        require_folder(Path(videos))
     place = Workspace(root=workspace)
     environment = prefect_environment(place.prefect, port)
     log = place.prefect / "server.log"
@@ -64,12 +78,14 @@ def serve(
     with ExitStack() as running:
         environment |= running.enter_context(serving_reports(place.root, port=port + 1))
         server = running.enter_context(running_server(environment=environment, port=port, log=log))
-        served = running.enter_context(running_process(command, environment))
+        started = {"serves the deployments": running_process(command, environment)}
         if watch:
-            running.enter_context(running_process(watch_command(videos, workspace), environment))
+            watcher = watch_command(videos, workspace)
+            started["watches the folder"] = running_process(watcher, environment)
+        processes = {what: running.enter_context(each) for what, each in started.items()}
         _say(server, environment[ADDRESS])
         try:
-            _wait(served, server, log)
+            _wait(processes, server, log)
         except KeyboardInterrupt:
             return
 
@@ -124,18 +140,18 @@ def _say(server: str, reports: str) -> None:
     )
 
 
-def _wait(served: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
-    """Wait until what serves ends, or its server does not answer any more."""
-    silent = 0
+def _wait(processes: Mapping[str, "subprocess.Popen[bytes]"], address: str, log: Path) -> None:
+    """Wait until a process ends, or the server does not answer any more."""
+    silent, asked = 0, time.monotonic()
     while silent < PATIENCE:
-        try:
-            status = served.wait(timeout=POLL_SECONDS)
-        except subprocess.TimeoutExpired:
-            silent = 0 if is_healthy(address) else silent + 1
-            continue
-        raise PipelineError(
-            f"the process that serves the deployments ended with status {status}; see above"
-        )
+        for what, process in processes.items():
+            if process.poll() is not None:
+                raise PipelineError(
+                    f"the process that {what} ended with status {process.returncode}; see above"
+                )
+        time.sleep(1.0)
+        if time.monotonic() - asked > POLL_SECONDS:
+            silent, asked = 0 if is_healthy(address) else silent + 1, time.monotonic()
     raise PipelineError(f"Prefect's server at {address} does not answer any more; see {log}")
 
 

@@ -2,15 +2,20 @@
 
 import sys
 import time
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cyclopts import run
+from httpx import HTTPError
+from prefect.client.orchestration import get_client
 from prefect.events import DeploymentEventTrigger, emit_event
+from prefect.events.schemas.automations import CompositeTrigger, EventTrigger
+from prefect.events.schemas.events import Resource, ResourceSpecification
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from rich.console import Console
 
 from flows.server import is_healthy, stop_on_terminate
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.watching import FolderChange, FolderWatch, known_files, require_folder
 from pipeline.workspace import Workspace
 
@@ -46,7 +51,8 @@ def watch(
     """Watch a folder until stopped, and emit an event when videos have arrived.
 
     The deployment extract-new-videos of that folder is started by it. While the server does not
-    answer, what has changed is kept and told later; after a restart, what was not ingested is.
+    answer, or no automation waits for the folder, what has changed is kept and told later; after a
+    restart, what was not ingested is.
 
     Parameters
     ----------
@@ -70,9 +76,14 @@ def watch(
         known = known_files(Workspace(root=workspace), place)
         looks = FolderWatch(place, known=known, stable_seconds=stable_seconds)
         console.print(f"watching {place} for {address}; stop with Ctrl-C")
+        before = ""
         while True:
+            obstacle = _obstacle(address, place)
+            if obstacle not in ("", before):
+                console.print(f"{time.strftime('%H:%M:%S')} waiting: {obstacle}")
+            before = obstacle
             # looked at only when it can be told: what was told is not told again
-            if is_healthy(address.removesuffix("/api")) and (change := looks.look()):
+            if not obstacle and (change := looks.look()):
                 tell(place, change)
                 console.print(f"{time.strftime('%H:%M:%S')} {change}")
             time.sleep(every)
@@ -126,6 +137,37 @@ def _resource(videos: str) -> str:
     return f"winnow.folder.{Path(videos).resolve()}"
 
 
+def _obstacle(address: str, folder: Path) -> str:
+    """Say why an event would start nothing now; nothing is said if it would."""
+    if not is_healthy(address.removesuffix("/api")):
+        return f"{address} does not answer"
+    resource = Resource({"prefect.resource.id": _resource(str(folder))})
+    try:
+        with get_client(sync_client=True) as client:
+            there = client.read_automations()
+    except HTTPError as error:
+        return f"{address} does not list its automations ({error})"
+    if any(one.enabled and _concerns(one.trigger, resource) for one in there):
+        return ""
+    return (
+        f"no automation of {address} waits for {folder}; make serve and winnow deploy make one, "
+        "for the folder that they are given"
+    )
+
+
+def _concerns(trigger: object, resource: Resource) -> bool:
+    if isinstance(trigger, CompositeTrigger):
+        return any(_concerns(part, resource) for part in trigger.triggers)
+    return (
+        isinstance(trigger, EventTrigger)
+        and any(fnmatchcase(EVENT, expected) for expected in trigger.expect or {"*"})
+        and ResourceSpecification.model_validate(trigger.match).matches(resource)
+    )
+
+
 if __name__ == "__main__":
     stop_on_terminate()
-    run(watch)
+    try:
+        run(watch)
+    except PipelineError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
