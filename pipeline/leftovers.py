@@ -14,7 +14,7 @@ from pipeline.download import list_downloads
 from pipeline.manifest import read_manifest
 from pipeline.records import Clip
 from pipeline.removals import RemovedClip
-from pipeline.store import FeatureKey, FeatureStore, StoredFile
+from pipeline.store import DESCRIPTION, FeatureKey, FeatureStore, StoredFile
 from pipeline.workspace import Workspace
 
 Kind = Literal[
@@ -72,8 +72,8 @@ def unreachable_features(
     removed : iterable of RemovedClip
         Clips that may come back.
     grace_days : float
-        How long what was written, and what is of a removed clip, is kept; temporary files are
-        kept for :data:`TEMPORARY_SECONDS`.
+        How long is kept what was written, what is of settings that were planned with, and what is
+        of a removed clip; temporary files are kept for :data:`TEMPORARY_SECONDS`.
 
     Yields
     ------
@@ -82,12 +82,20 @@ def unreachable_features(
     """
     now = datetime.now(UTC)
     back = {entry.clip_id for entry in removed if entry.age_days(now) < grace_days}
-    for stored in store.unreachable(keys):
+    unreachable = store.unreachable(keys)
+    planned = {
+        stored.path.rpartition("/")[0]: stored.modified
+        for stored in unreachable
+        if stored.path.endswith(f"/{DESCRIPTION}")
+    }
+    for stored in unreachable:
         age = now.timestamp() - stored.modified
         if _is_temporary(stored.path):
             kept, reason = age < TEMPORARY_SECONDS, "left by a run that was killed"
         else:
-            young = stored.modified == 0 or age < grace_days * DAY
+            # those of other settings may be what another configuration of this workspace uses
+            unused = now.timestamp() - planned.get(stored.path.rpartition("/")[0], 0.0)
+            young = stored.modified == 0 or min(age, unused) < grace_days * DAY
             kept = young or stored.path.rpartition("/")[2][:64] in back
             reason = "no clip and no settings in use"
         if not kept:

@@ -1,5 +1,6 @@
 """From stored features and utterances to a packed data set."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -102,12 +103,15 @@ def _packed(folder: Path, digest: str) -> Path:
 
 
 def _load(path: Path) -> PackedDataset | None:
-    """Read what was packed before; a damaged file is packed again."""
+    """Read what was packed before, and say that it is in use; what is damaged is packed again."""
     try:
-        return PackedDataset.load(path) if path.exists() else None
+        dataset = PackedDataset.load(path) if path.exists() else None
     except StoreError:
         path.unlink()
         return None
+    if dataset is not None:
+        os.utime(path)
+    return dataset
 
 
 def _record_absent(segments: Sequence[Segment], packed: set[str], log: FailureLog) -> None:

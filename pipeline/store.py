@@ -206,7 +206,7 @@ class FeatureStore:
         return self._read(key.path)
 
     def note_extractor(self, extractor: Extractor) -> str:
-        """Say in ``extractor.json`` what a settings digest stands for.
+        """Say in ``extractor.json`` what a settings digest stands for, and that it is in use.
 
         Parameters
         ----------
@@ -221,7 +221,9 @@ class FeatureStore:
         description = describe_extractor(extractor)
         digest = settings_digest(description)
         path = f"{extractor.name}/{digest[:16]}/{DESCRIPTION}"
-        if not self._files.exists(path):
+        if self._files.exists(path):
+            self._files.renew(path)
+        else:
             self._files.write(path, json.dumps(description, indent=1).encode())
         return digest
 

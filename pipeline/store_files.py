@@ -1,5 +1,6 @@
 """Files of a folder or a bucket, each there whole or not at all."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -168,6 +169,12 @@ class StoreFiles:
                 self._files.pipe_file(self._at(path), content)
         except FileNotFoundError as error:
             raise self._unreachable(error) from error
+
+    def renew(self, path: str) -> None:
+        """Say that a folder's file is in use; a bucket, and a folder of others, cannot be told."""
+        if self.is_local:
+            with suppress(FileNotFoundError, PermissionError):
+                os.utime(self._at(path))
 
     def remove(self, path: str) -> None:
         """Delete a file; one that is gone already is no error."""

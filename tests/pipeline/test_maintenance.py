@@ -136,6 +136,17 @@ def test_features_of_other_settings_go_when_they_are_old(stored, make_project):
     assert len(sequences(stored)) == 3
 
 
+def test_features_that_another_configuration_uses_stay(stored, make_project):
+    other = make_project(extractors={"librosa33": {}})
+    age(stored.workspace.features, 100)
+    assert stored.plan().jobs == ()
+    # as by `winnow maintain` without the configuration that the flows are given
+    assert maintain(other).removed == ()
+    age(stored.workspace.features, 100)
+    assert {kind for kind, _ in kinds(maintain(other))} == {"features"}
+    assert sequences(stored) == []
+
+
 def test_clips_to_be_predicted_keep_their_features(stored, folder, make_clip):
     make_clip(path="new/new.wav", picture=None, seconds=1.7)
     inner = Project(

@@ -1,4 +1,6 @@
 import itertools
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +117,8 @@ def test_nothing_at_all_is_an_error(pack):
 
 
 def packed_files(tmp_path):
-    return {path: path.stat().st_mtime_ns for path in (tmp_path / "packed").iterdir()}
+    # what is written anew is another file under the same name
+    return {path: path.stat().st_ino for path in (tmp_path / "packed").iterdir()}
 
 
 def test_the_same_input_is_packed_once(pack, store, tmp_path):
@@ -128,6 +131,15 @@ def test_the_same_input_is_packed_once(pack, store, tmp_path):
     assert packed_files(tmp_path) == before
     assert (second.digest, second.ids) == (first.digest, first.ids)
     assert [failure.code for failure in failures] == ["no_features"]
+
+
+def test_maintenance_can_tell_what_was_packed_from_what_is_used(pack, tmp_path):
+    pack()
+    (path,) = packed_files(tmp_path)
+    os.utime(path, (0, 0))
+    before = time.time()
+    pack()
+    assert path.stat().st_mtime >= before - 1
 
 
 @pytest.mark.parametrize("change", ["label", "span", "features", "settings"])
