@@ -1,6 +1,7 @@
 """Compute the features that are missing, keep failures, lose nothing."""
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -194,7 +195,7 @@ def _collect(done: Any, job: ClipJob, store: FeatureStore) -> list[Outcome]:
     except TimedOut:
         code, detail = "timed_out", f"took longer than {patience(job.clip):.0f} s and was stopped"
     except ProcessExpired as error:
-        code, detail = "crashed", f"its process died ({error})"
+        code, detail = "crashed", f"its process died ({_end(error.exitcode)})"
     else:
         return outcomes
 
@@ -206,6 +207,16 @@ def _collect(done: Any, job: ClipJob, store: FeatureStore) -> list[Outcome]:
         Outcome(name, 0.0, None if key in store else failure(name))
         for name, key in job.missing.items()
     ]
+
+
+def _end(status: int) -> str:
+    """Say how a process ended; what kills one for want of memory is SIGKILL."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
 
 
 def _refuse_full_disk(latest: Sequence[Outcome], store: FeatureStore, before: int) -> None:

@@ -297,6 +297,7 @@ def test_a_worker_that_is_killed_costs_one_clip(prepare, store):
     assert len(told) == 3
     assert (report.extracted, report.failed) == ({"covarep": 2}, {"covarep": 1})
     assert [failure.code for failure in report.failures] == ["crashed"]
+    assert report.failures[0].detail == "its process died (SIGKILL)"
     again = plan_extraction(**found, extractors=build_extractors(AUDIO), store=store)
     assert [job.clip.id for job in again.jobs] == [report.failures[0].clip_id]
 
