@@ -21,7 +21,8 @@ def frozen_split(workspace: Workspace) -> Split:
     Returns
     -------
     Split
-        What ingest wrote, if there never was a champion.
+        What ingest wrote, if there never was a champion. Until a champion that was set by hand is
+        compared for the first time nothing is frozen, but what it has learned from trains.
 
     Raises
     ------
@@ -30,13 +31,15 @@ def frozen_split(workspace: Workspace) -> Split:
     """
     split = Split.load(workspace.split)
     champion = Champion.load(workspace)
-    if champion.test is None:
-        return split
     learned: Collection[str] = ()
     # if its folder is gone, so is what could be compared
     if champion.run is not None and is_complete(workspace.runs, champion.run):
         learned = set(clip_names(selected_on(workspace.runs, champion.run)))
-    return with_frozen_test(split, test=set(champion.test.clips), learned=learned)
+    if champion.test is None:
+        test = set(clip_names(split.test)).difference(learned)
+    else:
+        test = set(champion.test.clips)
+    return with_frozen_test(split, test=test, learned=learned)
 
 
 def with_frozen_test(split: Split, *, test: Collection[str], learned: Collection[str]) -> Split:

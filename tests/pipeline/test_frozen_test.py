@@ -1,10 +1,14 @@
+import shutil
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.champion import Champion, FrozenTest
+from pipeline.champion import Champion, FrozenTest, set_champion
 from pipeline.errors import StoreError
 from pipeline.frozen_test import frozen_split, with_frozen_test
+from pipeline.run_folder import selected_on
 from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.workspace import Workspace
 
@@ -67,3 +71,17 @@ def test_without_a_champion_the_split_is_as_it_was_written(tmp_path):
     # a champion whose folder is gone
     Champion(run="gone", test=test).save(workspace)
     assert frozen_split(workspace) == split(train="c", valid="b", test="a")
+
+
+def test_what_a_champion_set_by_hand_has_learned_from_does_not_test(finished_runs, tmp_path):
+    shutil.copytree(finished_runs, tmp_path / "runs")
+    workspace = Workspace(root=tmp_path)
+    run = set_champion(workspace, "latest").run
+    learned = selected_on(workspace.runs, run)
+    written = Split(train=("a:0-1",), valid=("b:0-1",), test=(learned[0], "c:0-1"))
+    written.save(workspace.split)
+    found = frozen_split(workspace)
+    assert (found.train, found.test) == (("a:0-1", learned[0]), ("c:0-1",))
+    same = replace(written, test=("c:0-1",))
+    same.save(workspace.split)
+    assert frozen_split(workspace) == same
