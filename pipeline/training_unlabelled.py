@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from pipeline.clip_names import clip_names
 from pipeline.dataset import PackedDataset
 from pipeline.errors import DataError
 from pipeline.normalise import Normaliser, column_moments
@@ -10,7 +11,7 @@ from pipeline.splits import Split
 
 
 def unlabelled_pool(*, dataset: PackedDataset, split: Split) -> Tensor:
-    """Find the utterances without a label that belong to no split to validate or test on.
+    """Find the utterances without a label, none of a clip that validates or tests.
 
     Parameters
     ----------
@@ -25,9 +26,9 @@ def unlabelled_pool(*, dataset: PackedDataset, split: Split) -> Tensor:
         Positions, on the data set's device, ascending.
     """
     device = dataset.labels.device
-    free = torch.isnan(dataset.labels)
-    free[dataset.positions(split.valid + split.test).to(device)] = False
-    return torch.nonzero(free)[:, 0]
+    held = set(clip_names(split.valid + split.test))
+    own = torch.tensor([clip not in held for clip in clip_names(dataset.ids)], device=device)
+    return torch.nonzero(torch.isnan(dataset.labels) & own)[:, 0]
 
 
 def pair_unlabelled(*, labelled: Tensor, pool: Tensor, split_rate: int, utterances: int) -> Tensor:

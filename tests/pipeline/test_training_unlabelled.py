@@ -74,3 +74,10 @@ def test_a_modality_that_the_pool_does_not_have_has_no_shift(dataset):
         normaliser=fit_normaliser(dataset, torch.arange(20)),
     )
     assert set(found) == {"text", "audio"}
+
+
+def test_the_pool_has_nothing_of_a_clip_that_validates_or_tests(partly):
+    ids = tuple(f"{'abcd'[row // 10]}:{row}.000-{row + 1}.000" for row in range(40))
+    made = replace(partly, ids=ids)
+    split = Split(train=(*ids[:4], *ids[10:20]), valid=ids[20:22], test=ids[30:32])
+    assert unlabelled_pool(dataset=made, split=split).tolist() == [4, 9]
