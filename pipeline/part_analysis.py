@@ -297,12 +297,18 @@ def _class_score(
 def _cross_validated(
     probe: Any, inputs: Floats, target: npt.NDArray[Any], groups: npt.NDArray[np.str_]
 ) -> npt.NDArray[Any]:
-    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.base import clone
+    from sklearn.model_selection import GroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     folds = GroupKFold(min(_FOLDS, len(set(groups.tolist()))))
-    predicted: npt.NDArray[Any] = cross_val_predict(
-        make_pipeline(StandardScaler(), probe), inputs, target, groups=groups, cv=folds
-    )
+    predicted = np.empty_like(target)
+    for learned, told in folds.split(inputs, groups=groups):
+        if (target[learned] == target[learned[0]]).all():
+            # discriminants of a single class cannot be fitted
+            predicted[told] = target[learned[0]]
+        else:
+            fitted = make_pipeline(StandardScaler(), clone(probe))
+            predicted[told] = fitted.fit(inputs[learned], target[learned]).predict(inputs[told])
     return predicted

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
@@ -162,3 +164,14 @@ def test_an_analysis_is_kept(monkeypatch, tmp_path, analysis):
     (tmp_path / "parts.safetensors").write_bytes(b"two")
     assert analyse_parts(tmp_path).digest != first.digest
     assert len(calls) == 3
+
+
+@pytest.mark.usefixtures("unmapped")
+def test_a_fold_that_learns_from_one_class_tells_that_class():
+    target = np.array([0, 0] * 10 + [1, 1] * 10, np.float32)
+    parts = make_parts(target=target)
+    ids = tuple(f"{'ab'[row // 20]}:{row}.0-{row + 1}.0" for row in range(40))
+    found = analyse_codes(replace(parts, ids=ids))
+    # either clip is told by a probe that knows the other one's class alone
+    assert found.label_scores["S"] == {"text": 0, "audio": 0, "vision": 0, "all": 0}
+    assert found.label_chance == 0.5
