@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pipeline.checkpoint import Checkpoint, load_checkpoint
 from pipeline.dataset import PackedDataset
+from pipeline.dataset_placement import place
 from pipeline.evaluation import predict
 
 Floats = npt.NDArray[np.float64]
@@ -103,7 +104,7 @@ def predict_coalitions(
     found = []
     for seed in seeds:
         checkpoint = load_checkpoint(folder / f"seed-{seed}" / "model.safetensors")
-        whole = checkpoint.fit(dataset).to(device)
+        whole = place(checkpoint.fit(dataset), device=device)
         checkpoint.model.to(device)
         found.append(
             {kept: _predict_from(kept, checkpoint, whole) for kept in coalitions(checkpoint.names)}

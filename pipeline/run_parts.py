@@ -18,6 +18,7 @@ from pipeline.checkpoint import (
     write_tensors,
 )
 from pipeline.dataset import PackedDataset
+from pipeline.dataset_placement import place
 from pipeline.errors import StoreError
 from pipeline.evaluation import labelled
 from pipeline.randomness import mixed_seed, seeded
@@ -164,7 +165,7 @@ def _codes(
     encoding = encode(
         model=model.to(device),
         normaliser=checkpoint.normaliser,
-        dataset=checkpoint.fit(dataset).to(device),
+        dataset=place(checkpoint.fit(dataset), device=device),
         index=index,
         batch_size=64,
     )

@@ -16,6 +16,7 @@ from torch import nn
 import models.base
 from extractors.sequence import FeatureSequence
 from models.base import Losses, Output, SentimentModel
+from pipeline import dataset_placement
 from pipeline.dataset import PackedDataset
 from pipeline.examples import Example
 from pipeline.report import RunReport
@@ -222,3 +223,17 @@ def talk(site: Site, make_clip) -> str:
     page = PAGE.format(title="A short talk", name="talk", language="en")
     (site.folder / "talk.html").write_text(page)
     return f"{site.address}/talk.html"
+
+
+@pytest.fixture
+def no_room(monkeypatch):
+    """A device without room for values, which refuses them."""
+    move = PackedDataset.to
+
+    def refuse_values(dataset, device):
+        if dataset.value_bytes:
+            raise MemoryError(f"{dataset.value_bytes} bytes on {device}")
+        return move(dataset, device)
+
+    monkeypatch.setattr(dataset_placement, "_room", lambda device: 0)
+    monkeypatch.setattr(PackedDataset, "to", refuse_values)

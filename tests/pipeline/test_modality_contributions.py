@@ -116,3 +116,16 @@ def test_other_columns_are_refused(tmp_path, examples, masked_mean):
     other = PackedDataset.pack(examples(n=6, widths={"audio": 5}), digest="other")
     with pytest.raises(DataError, match="audio"):
         predict_coalitions(folder=tmp_path, seeds=(3,), dataset=other, device="cpu")
+
+
+def test_without_room_on_the_device_values_stay_on_the_host(
+    tmp_path, examples, masked_mean, request
+):
+    dataset = PackedDataset.pack(examples(n=6), digest="few")
+    saved_run(tmp_path, masked_mean, dataset)
+    asked = {"folder": tmp_path, "seeds": (3,), "dataset": dataset, "device": "cpu"}
+    (moved,) = predict_coalitions(**asked)
+    request.getfixturevalue("no_room")
+    (hosted,) = predict_coalitions(**asked)
+    assert hosted.keys() == moved.keys()
+    assert all(np.array_equal(hosted[kept], moved[kept]) for kept in moved)

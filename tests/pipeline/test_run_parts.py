@@ -93,6 +93,21 @@ def test_a_part_of_a_large_split_is_kept(mind_run, dataset, split, monkeypatch):
     assert parts.after["Z"]["vision"].shape == (3, 8)
 
 
+@pytest.mark.usefixtures("no_room")
+def test_without_room_on_the_device_values_stay_on_the_host(mind_run, dataset, split):
+    (mind_run / run_parts.FILE).rename(mind_run / "moved.safetensors")
+    save_parts(
+        folder=mind_run,
+        dataset=dataset,
+        split=split,
+        model_config=plain_model_config("mind", SMALL),
+        seed=5,
+        device="cpu",
+    )
+    moved, hosted = (mind_run / name for name in ("moved.safetensors", run_parts.FILE))
+    assert hosted.read_bytes() == moved.read_bytes()
+
+
 def test_numbers_beyond_half_precision_are_kept_whole():
     assert run_parts._half(torch.tensor([1.0, 7e4])).dtype == torch.float32
     found = run_parts._half(torch.tensor([1.0, float("nan")]))
