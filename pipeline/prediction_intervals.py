@@ -34,7 +34,7 @@ def seed_interval(*, by_seed: npt.ArrayLike, level: float = 0.95) -> tuple[Float
     DataError
         If the level is not between 0 and 1.
     """
-    _check_level(level)
+    check_level(level)
     scores = np.asarray(by_seed, np.float64)
     seeds = len(scores)
     if seeds < 2:
@@ -76,7 +76,7 @@ def conformal_radius(*, residuals: npt.ArrayLike, level: float = 0.95) -> float:
     Lei, G'Sell, Rinaldo, Tibshirani, Wasserman: Distribution-free predictive inference for
     regression, JASA 113 (2018), algorithm 2 and theorem 2.
     """
-    _check_level(level)
+    check_level(level)
     sizes = np.sort(np.abs(np.asarray(residuals, np.float64)))
     if not np.isfinite(sizes).all():
         raise DataError("conformal interval: a residual is not finite; leave it out")
@@ -85,6 +85,18 @@ def conformal_radius(*, residuals: npt.ArrayLike, level: float = 0.95) -> float:
     return math.inf if rank > len(sizes) else float(sizes[rank - 1])
 
 
-def _check_level(level: float) -> None:
+def check_level(level: float) -> None:
+    """Refuse what is no probability of an interval.
+
+    Parameters
+    ----------
+    level : float
+        Probability, 0 to 1 without both.
+
+    Raises
+    ------
+    DataError
+        If it is outside.
+    """
     if not 0 < level < 1:
         raise DataError(f"interval: level {level} must be between 0 and 1, such as 0.95")

@@ -22,7 +22,7 @@ from pipeline.modality_contributions import (
     predict_coalitions,
     shapley_values,
 )
-from pipeline.prediction_intervals import conformal_radius, seed_interval
+from pipeline.prediction_intervals import check_level, conformal_radius, seed_interval
 from pipeline.records import LABEL_RANGE, Clip, Failure, Segment
 from pipeline.report import RunReport
 from pipeline.run_folder import load_run, selected_on
@@ -184,15 +184,17 @@ def predict_videos(
     Raises
     ------
     RunError
-        If there is no such run.
+        If there is no such run, or it predicts classes.
     SourceError
         If a source is not there.
     DataError
-        If the features are not those that the run was trained on.
+        If the level is not between 0 and 1, or the features are not those that the run was trained
+        on.
     """
     with project.locked("predict"):
         # first, since hours of extraction would be lost
-        load_run(project.workspace.runs, run)
+        _load_scoring(project.workspace.runs, run)
+        check_level(level)
         inner = prediction_project(project)
         inner.ingest(*sources, on_file=on_file)
         plan = inner.plan()
@@ -250,12 +252,7 @@ def predict_ingested(
     DataError
         If the features are not those that the run was trained on.
     """
-    known = load_run(runs_folder, run)
-    if known.model_config.get("classes"):
-        raise RunError(
-            f"run {known.id} predicts {len(known.model_config['classes'])} classes of another data "
-            "set, not the sentiment of videos; name a run of scores"
-        )
+    known = _load_scoring(runs_folder, run)
     folder = runs_folder / known.id
     residuals = _residuals(folder / "predictions.csv")
     segments = project.segments()
@@ -287,6 +284,16 @@ def predict_ingested(
         videos=tuple(_video(clip, segments, predicted) for clip in project.clips()),
         failures=tuple(project.failures()),
     )
+
+
+def _load_scoring(runs_folder: Path, run: str) -> RunReport:
+    known = load_run(runs_folder, run)
+    if known.model_config.get("classes"):
+        raise RunError(
+            f"run {known.id} predicts {len(known.model_config['classes'])} classes of another data "
+            "set, not the sentiment of videos; name a run of scores"
+        )
+    return known
 
 
 def _residuals(path: Path) -> Floats:

@@ -10,7 +10,7 @@ import pytest
 import models.base
 from pipeline.chain import Project
 from pipeline.config import RunConfig
-from pipeline.errors import RunError, SourceError
+from pipeline.errors import DataError, RunError, SourceError
 from pipeline.run_folder import load_run
 from pipeline.run_predictions import read_predictions
 from pipeline.video_prediction import predict_ingested, predict_videos, prediction_project
@@ -173,3 +173,11 @@ def test_a_run_of_classes_is_refused(trained):
     replace(report, id="classes-0", model_config=config).save(runs / "classes-0" / "report.json")
     with pytest.raises(RunError, match="predicts 3 classes"):
         predict_ingested(trained, runs_folder=runs, run="classes-0")
+    # before anything is extracted
+    with pytest.raises(RunError, match="predicts 3 classes"):
+        predict_videos(trained, ["is not there.mp4"], run="classes-0")
+
+
+def test_a_level_that_is_none_is_refused_before_anything_is_extracted(trained):
+    with pytest.raises(DataError, match="level 95 must be between 0 and 1"):
+        predict_videos(trained, ["is not there.mp4"], level=95)
