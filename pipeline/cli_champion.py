@@ -1,7 +1,7 @@
 """The commands ``winnow champion`` and ``winnow retrain``."""
 
 from cyclopts import App
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline.champion import Champion, clear_champion, set_champion
@@ -69,7 +69,9 @@ def history(*, options: Options = DEFAULTS) -> None:
         Workspace and settings.
     """
     champion = Champion.load(options.project().workspace)
-    table = Table("at", "outcome", "candidate", "champion until then", "test split", "why")
+    # in a narrow terminal, names that are to be copied go on in the next line
+    names = ("at", "outcome", "candidate", "champion until then", "test split", "why")
+    table = Table(*(Column(name, overflow="fold") for name in names))
     for decision in champion.history:
         cells = (
             decision.at,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline.extraction import ExtractionReport
@@ -104,7 +104,7 @@ def result_table(report: RunReport) -> Table:
     constant, ensemble = report.constant["test"], report.ensemble["test"]
     intervals = report.intervals.get("test", {})
     table = Table(
-        "metric",
+        Column("metric", no_wrap=True),
         f"mean ± sd, {len(report.seeds)} seeds",
         "95 % interval",
         "mean prediction",
@@ -142,7 +142,8 @@ def evaluation_table(found: RunEvaluation, *, name: str) -> Table:
     note = SELECTION_NOTES[found.selection][1]
     seeds = [seed for seed in found.metrics if seed != "ensemble"]
     table = Table(
-        *("metric", *seeds, "mean ± sd", "95 % interval", "ensemble", "95 % interval"),
+        Column("metric", no_wrap=True),
+        *(*seeds, "mean ± sd", "95 % interval", "ensemble", "95 % interval"),
         title=f"{name} on {found.on} ({n} utterances), {note}",
     )
     for metric in METRIC_NAMES:

@@ -45,6 +45,15 @@ def test_a_champion_is_set_shown_and_cleared(winnow, workspace):
     assert re.search(rf"│ set │ runs/{other}/report\.html │ runs/{latest}/report\.html │", told)
 
 
+def test_a_narrow_history_shows_names_as_a_whole(winnow, workspace, monkeypatch, capsys):
+    run = load_run(workspace.runs).id
+    winnow("champion", "set", run)
+    monkeypatch.setattr(console, "width", 80)
+    app(["champion", "history", "--workspace", str(workspace.root)], result_action="return_value")
+    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    assert "".join(row[3].strip() for row in rows) == f"runs/{run}/report.html"
+
+
 def test_errors_are_raised(winnow, workspace):
     with pytest.raises(RunError, match="no complete run 'none'"):
         winnow("champion", "set", "none")

@@ -146,3 +146,9 @@ def test_the_store_by_extractor_and_settings():
     ]
     assert shown(store_table(files))[1:] == [["bert/1", "2", "3.0"], ["covarep/2", "0", "0.0"]]
     assert shown(store_table([]))[1:] == []
+
+
+def test_names_of_metrics_are_whole_in_a_narrow_terminal(run):
+    stream = io.StringIO()
+    Console(file=stream, width=80).print(result_table(run()))
+    assert all(name in stream.getvalue() for name in METRIC_NAMES)
