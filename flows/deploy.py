@@ -106,8 +106,8 @@ def deploy(
     config : Path
         A YAML file of settings.
     schedule : tuple of str
-        When to run by itself: "0 3 * * *", which is for scheduled-retrain, or
-        "extract-new-videos=*/15 * * * *". These are all: others are taken away.
+        When to run by itself: ``0 3 * * *``, which is for scheduled-retrain, or
+        ``extract-new-videos=*/15 * * * *``. These are all: others are taken away.
     workers : Pool
         The workers that run them.
     gpus : int

@@ -153,7 +153,7 @@ def serve(
     config : Path
         A YAML file of settings.
     schedule : tuple of str
-        When to run by itself: "0 3 * * *", or "extract-new-videos=*/15 * * * *".
+        When to run by itself: ``0 3 * * *``, or ``extract-new-videos=*/15 * * * *``.
     limit : int
         Runs at a time.
     """

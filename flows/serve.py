@@ -52,8 +52,8 @@ def serve(
     config : Path
         A YAML file of settings.
     schedule : tuple of str
-        When to run by itself: "0 3 * * *", which is for scheduled-retrain, or
-        "extract-new-videos=*/15 * * * *".
+        When to run by itself: ``0 3 * * *``, which is for scheduled-retrain, or
+        ``extract-new-videos=*/15 * * * *``.
     watch : bool
         Start extract-new-videos as soon as videos have arrived in the folder.
     limit : int

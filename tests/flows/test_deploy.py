@@ -121,3 +121,11 @@ def test_a_worker_of_the_pool_runs_them(server, tmp_path):
         )
     assert done.returncode == 0, done.stdout + done.stderr + (tmp_path / "log").read_text()
     assert "Completed" in done.stdout
+
+
+def test_the_help_shows_schedules_as_they_are_written():
+    command = Path(sys.executable).with_name("winnow")
+    done = subprocess.run([command, "deploy", "--help"], capture_output=True, text=True, check=True)
+    said = " ".join(done.stdout.replace("│", " ").split())
+    assert "0 3 * * *, which" in said
+    assert "extract-new-videos=*/15 * * * *." in said
