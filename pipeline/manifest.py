@@ -37,14 +37,15 @@ def read_manifest(path: Path, kind: type[RecordT]) -> list[RecordT]:
         return []
     adapter: TypeAdapter[RecordT] = _adapter(kind)
     records = []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        try:
-            records.append(adapter.validate_json(line))
-        except ValidationError as error:
-            raise StoreError(
-                f"{path}, line {number}: not a {kind.__name__} ({error.error_count()} errors, "
-                f"first: {error.errors()[0]['msg']}); delete the file and run ingest again"
-            ) from error
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                records.append(adapter.validate_json(line))
+            except ValidationError as error:
+                raise StoreError(
+                    f"{path}, line {number}: not a {kind.__name__} ({error.error_count()} errors, "
+                    f"first: {error.errors()[0]['msg']}); delete the file and run ingest again"
+                ) from error
     return records
 
 

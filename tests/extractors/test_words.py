@@ -34,3 +34,8 @@ def test_every_source_and_confidence(source, confidence):
 def test_what_is_no_word(changed, told):
     with pytest.raises(ValueError, match=told):
         Word(**({"text": "so", "start": 0.0, "end": 1.0} | changed))
+
+
+def test_a_word_takes_no_more_room_than_its_fields():
+    """A folder of 10,000 clips has half a million of them."""
+    assert not hasattr(Word(text="so", start=0.0, end=0.5), "__dict__")
