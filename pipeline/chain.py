@@ -187,16 +187,18 @@ class Project:
         DataError
             If there are no utterances with features.
         """
-        log = FailureLog()
-        dataset = pack_segments(
-            segments=self.segments(),
-            keys=self.plan().keys,
-            store=self.store,
-            folder=self.workspace.packed,
-            log=log,
-            reserve_bytes=self.config.reserve_bytes,
-        )
-        record_failures(self.workspace, "pack", log.failures)
+        log, segments, keys = FailureLog(), self.segments(), self.plan().keys
+        try:
+            dataset = pack_segments(
+                segments=segments,
+                keys=keys,
+                store=self.store,
+                folder=self.workspace.packed,
+                log=log,
+                reserve_bytes=self.config.reserve_bytes,
+            )
+        finally:
+            record_failures(self.workspace, "pack", log.failures)
         return dataset, kept_split(frozen_split(self.workspace), set(dataset.ids))
 
     def train(

@@ -18,6 +18,9 @@ from pipeline.fingerprint import settings_digest
 from pipeline.records import Segment
 from pipeline.store import FeatureKey, FeatureStore
 
+#: What failures and errors are known by if there is nothing to pack.
+NO_FEATURES = "no_features"
+
 
 def pack_segments(
     *,
@@ -71,8 +74,11 @@ def pack_segments(
             for example in _examples(segments, there, store, log):
                 writer.add(example)
             if not len(writer.examples):
+                _record_absent(segments, set(), log)
                 raise DataError(
-                    f"none of {len(segments)} utterances has any feature; see the recorded failures"
+                    f"none of {len(segments)} utterances has any feature; see the recorded "
+                    "failures",
+                    code=NO_FEATURES,
                 )
             # once more: what turned out to be damaged is no part of it
             digest = _digest(segments, there)
@@ -120,7 +126,7 @@ def _record_absent(segments: Sequence[Segment], packed: set[str], log: FailureLo
             nothing = DataError(
                 f"utterance {segment.id}: no extractor gave anything between "
                 f"{segment.start:.2f} and {segment.end:.2f} s; it is left out",
-                code="no_features",
+                code=NO_FEATURES,
             )
             log.record(nothing, item=segment.id, step="pack", clip_id=segment.clip_id)
 

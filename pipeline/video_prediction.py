@@ -14,7 +14,7 @@ from pipeline.bootstrap import Interval
 from pipeline.chain import Project
 from pipeline.clip_names import clip_names
 from pipeline.dataset import PackedDataset
-from pipeline.errors import RunError
+from pipeline.errors import DataError
 from pipeline.metrics import Score
 from pipeline.modality_contributions import (
     Coalitions,
@@ -22,10 +22,11 @@ from pipeline.modality_contributions import (
     predict_coalitions,
     shapley_values,
 )
+from pipeline.packing import NO_FEATURES
 from pipeline.prediction_intervals import check_level, conformal_radius, seed_interval
 from pipeline.records import LABEL_RANGE, Clip, Failure, Segment
 from pipeline.report import RunReport
-from pipeline.run_folder import load_run, selected_on
+from pipeline.run_folder import load_sentiment_run, selected_on
 from pipeline.run_predictions import read_predictions
 from pipeline.training_config import choose_device
 
@@ -193,7 +194,7 @@ def predict_videos(
     """
     with project.locked("predict"):
         # first, since hours of extraction would be lost
-        _load_scoring(project.workspace.runs, run)
+        load_sentiment_run(project.workspace.runs, run)
         check_level(level)
         inner = prediction_project(project)
         inner.ingest(*sources, on_file=on_file)
@@ -252,14 +253,14 @@ def predict_ingested(
     DataError
         If the features are not those that the run was trained on.
     """
-    known = _load_scoring(runs_folder, run)
+    known = load_sentiment_run(runs_folder, run)
     folder = runs_folder / known.id
     residuals = _residuals(folder / "predictions.csv")
     segments = project.segments()
     predicted: dict[str, UtterancePrediction] = {}
+    dataset = _features(project) if segments else None
     # where nobody speaks there are none, which is no failure
-    if segments:
-        dataset, _ = project.pack()
+    if dataset is not None:
         predictor = _Predictor(
             known=known,
             by_seed=predict_coalitions(
@@ -286,14 +287,14 @@ def predict_ingested(
     )
 
 
-def _load_scoring(runs_folder: Path, run: str) -> RunReport:
-    known = load_run(runs_folder, run)
-    if known.model_config.get("classes"):
-        raise RunError(
-            f"run {known.id} predicts {len(known.model_config['classes'])} classes of another data "
-            "set, not the sentiment of videos; name a run of scores"
-        )
-    return known
+def _features(project: Project) -> PackedDataset | None:
+    """Pack the utterances; None if there is nothing of any, as failures tell."""
+    try:
+        return project.pack()[0]
+    except DataError as error:
+        if error.code != NO_FEATURES:
+            raise
+        return None
 
 
 def _residuals(path: Path) -> Floats:

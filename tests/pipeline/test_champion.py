@@ -72,6 +72,11 @@ def test_set_back_and_clear(workspace, runs):
 def test_unknown_runs_are_refused(workspace):
     with pytest.raises(RunError, match="no complete run 'other'"):
         set_champion(workspace, "other")
+    classes = {"classes": ["Agree", "Ask", "Leave"]}
+    report = replace(load_run(workspace.runs), id="classes-0", model_config=classes)
+    report.save(workspace.runs / "classes-0" / "report.json")
+    with pytest.raises(RunError, match="classes-0 predicts 3 classes"):
+        set_champion(workspace, "classes-0")
     assert not workspace.champion.exists()
 
 
@@ -131,3 +136,5 @@ def test_a_damaged_file_is_named(workspace, content):
     workspace.champion.write_text(content)
     with pytest.raises(StoreError, match=r"champion\.json: not a champion's file.*champion set"):
         Champion.load(workspace)
+    with pytest.raises(RunError, match=r"champion\.json: not a champion's|no complete run '3'"):
+        load_run(workspace.runs, "champion")

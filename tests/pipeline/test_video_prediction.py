@@ -166,6 +166,15 @@ def test_errors_come_before_any_work(trained, tmp_path):
     assert (clips.read_text() if clips.exists() else None) == before
 
 
+def test_a_video_of_which_nothing_can_be_extracted_is_no_error(trained, tmp_path):
+    silent = tmp_path / "silent.mp4"
+    write_clip(path=silent, sound=None)
+    silent.with_suffix(".srt").write_text(SRT)
+    report = predict_videos(trained, [silent])
+    assert [(video.path, video.utterances) for video in report.videos] == [(str(silent), ())]
+    assert [failure.code for failure in report.failures] == ["no_features"]
+
+
 def test_a_run_of_classes_is_refused(trained):
     runs = trained.workspace.runs
     report = load_run(runs)
