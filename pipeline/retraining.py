@@ -286,6 +286,8 @@ def _judge(
     reasons = [str(comparison)]
     if comparison.champion_from == STORED:
         reasons.append("the champion cannot read the features of today: its stored predictions")
+    if not comparison.enough_clips:
+        reasons.append(f"{comparison.clips} test clips are too few to tell: add more")
     if comparison.better:
         return comparison, "promoted", tuple(reasons)
     if force:

@@ -64,6 +64,16 @@ class Comparison:
         """Whether the candidate is better beyond noise; not if nobody knows the noise."""
         return self.interval.low > 0
 
+    @property
+    def enough_clips(self) -> bool:
+        """Whether not all clips can be better by chance more often than the interval allows.
+
+        Two runs that are equally good differ in the same direction on all of n clips with a
+        probability of ``2 ** -n`` each way; with fewer clips the bootstrap's interval is too
+        narrow.
+        """
+        return 2.0**-self.clips <= (1 - self.confidence) / 2
+
     def __str__(self) -> str:
         ends = f"{self.interval.low:.4g} to {self.interval.high:.4g}"
         return (

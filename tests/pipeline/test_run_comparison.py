@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from pipeline.dataset import PackedDataset
 from pipeline.errors import DataError, RunError
@@ -132,3 +133,13 @@ def test_two_classes_are_compared_by_accuracy(compare, runs_folder, names):
     scored = [read_predictions(runs_folder / name / "predictions.csv", on="test") for name in names]
     right = [((s.by_seed.mean(axis=0) > 0) == (s.target > 0)).mean() for s in scored]
     assert [found.candidate, found.champion] == pytest.approx(right)
+
+
+def test_how_many_clips_a_verdict_needs(compare):
+    """As many as a sign test that can reach the level: 6 of 6 have a one-sided p of 0.016."""
+    found = compare()
+    for confidence in (0.9, 0.95, 0.99):
+        for clips in range(1, 12):
+            tossed = binomtest(clips, clips, alternative="greater").pvalue
+            told = replace(found, clips=clips, confidence=confidence).enough_clips
+            assert told == (tossed <= (1 - confidence) / 2)
