@@ -29,7 +29,7 @@ def predict(
         Videos, folders, addresses and lists of addresses; without any the workspace's own
         unlabelled utterances.
     run : str
-        A run's id, or latest.
+        A run's id, latest, or champion.
     output : Path
         A file in .json, .csv or .vtt (a track of one video), or a folder for all three.
     level : float
