@@ -9,6 +9,7 @@ import numpy as np
 
 from extractors.base import Extractor, register
 from extractors.framing import Samples, blocks
+from extractors.librosa_loading import load_librosa
 from extractors.media import Media
 from extractors.sequence import BoolArray, FeatureSequence, FloatArray, TimeArray
 
@@ -133,7 +134,7 @@ def _sounding(signal: FloatArray) -> BoolArray:
 
 
 def _crossings(signal: FloatArray) -> FloatArray:
-    import librosa
+    librosa = load_librosa()
 
     rates = [
         librosa.feature.zero_crossing_rate(
@@ -145,7 +146,7 @@ def _crossings(signal: FloatArray) -> FloatArray:
 
 
 def _mel_cepstra(signal: FloatArray) -> FloatArray:
-    import librosa
+    librosa = load_librosa()
 
     mel = [
         librosa.feature.melspectrogram(
@@ -159,7 +160,7 @@ def _mel_cepstra(signal: FloatArray) -> FloatArray:
 
 def _tuning(signal: FloatArray) -> float:
     """Estimate tuning like :func:`librosa.estimate_tuning`, in pieces; 0 without any pitch."""
-    import librosa
+    librosa = load_librosa()
 
     pitches, magnitudes = [], []
     for samples in _windows(signal):
@@ -176,7 +177,7 @@ def _tuning(signal: FloatArray) -> float:
 
 
 def _chroma(signal: FloatArray) -> FloatArray:
-    import librosa
+    librosa = load_librosa()
 
     tuning = _tuning(signal)
     rows = 1 + len(signal) // HOP

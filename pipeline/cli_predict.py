@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipeline.chain import Project
+from pipeline.champion import serving_run
 from pipeline.cli_options import DEFAULTS, Options, console, progress_bar, show_failures
 from pipeline.errors import ConfigError
 from pipeline.manifest import read_manifest
@@ -16,7 +17,7 @@ from pipeline.video_prediction import PredictionReport, predict_videos, predicti
 
 def predict(
     *videos: str,
-    run: str = "latest",
+    run: str | None = None,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     level: float = 0.95,
     options: Options = DEFAULTS,
@@ -29,7 +30,7 @@ def predict(
         Videos, folders, addresses and lists of addresses; without any the workspace's own
         unlabelled utterances.
     run : str
-        A run's id, latest, or champion.
+        A run's id, latest or champion; without it the champion, or the latest where none was made.
     output : Path
         A file in .json, .csv or .vtt (a track of one video), or a folder for all three.
     level : float
@@ -38,6 +39,7 @@ def predict(
         Workspace and settings.
     """
     project = options.project()
+    run = serving_run(project.workspace) if run is None else run
     if not videos:
         if output is not None:
             raise ConfigError("--output is for named videos; without any there is one CSV file")

@@ -287,8 +287,8 @@ def _judge(
     if comparison.champion_from == STORED:
         reasons.append("the champion cannot read the features of today: its stored predictions")
     if not comparison.enough_clips:
-        reasons.append(f"{comparison.clips} test clips are too few to tell: add more")
-    if comparison.better:
+        reasons.append(f"{comparison.clips} test clips are too few to tell: add more, or force it")
+    if comparison.better and comparison.enough_clips:
         return comparison, "promoted", tuple(reasons)
     if force:
         return comparison, "promoted", ("forced", *reasons)
