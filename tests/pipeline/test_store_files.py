@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
 
@@ -208,7 +209,8 @@ class Slow:
 
     def _pump(self, source, sink, counted):
         passed = 0
-        with source, sink:
+        # the pump of the other direction closes both, too
+        with source, sink, suppress(OSError):
             while part := source.recv(65536):
                 if counted and (passed := passed + len(part)) > self._limit:
                     self.full.set()
