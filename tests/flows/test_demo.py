@@ -53,12 +53,12 @@ def test_demo_twice(tmp_path):
     assert "$ prefect deployment run extract-and-train --watch" in first
     assert "covarep: 3 extracted, 0 stored before, 0 failed" in first
     assert "mind on the test split" in first
-    page = Path(re.search(r"report: (\S+report\.md)", first)[1])
+    page = Path(re.search(r"report: (\S+report\.html)", first)[1])
     assert page.is_file()
     # other settings than the first time: an old deployment must not be taken for the new one
     config.write_text("training: {seeds: [7], max_epochs: 1, device: cpu}\n")
     second = demo(videos, workspace, config)
     for name in ("covarep", "openface", "bert"):
         assert f"{name}: 0 extracted, 3 stored before, 0 failed" in second
-    assert page != Path(re.search(r"report: (\S+report\.md)", second)[1])
+    assert page != Path(re.search(r"report: (\S+report\.html)", second)[1])
     assert processes_of(workspace) == []
