@@ -3,9 +3,9 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
 
 from models.batch import PaddedSequence
+from models.bidirectional_lstm import BidirectionalLSTM
 from models.pooling import average_windows
 from models.recurrent import gather_valid
 
@@ -30,9 +30,9 @@ class BidirectionalEncoder(nn.Module):
     def __init__(self, *, input_width: int, width: int, stride: int = 1) -> None:
         super().__init__()
         self.stride = stride
-        self.first = nn.LSTM(input_width, width, batch_first=True, bidirectional=True)
+        self.first = BidirectionalLSTM(input_width=input_width, width=width)
         self.norm = nn.LayerNorm(2 * width)
-        self.second = nn.LSTM(2 * width, width, batch_first=True, bidirectional=True)
+        self.second = BidirectionalLSTM(input_width=2 * width, width=width)
 
     def forward(self, sequence: PaddedSequence, lengths: Tensor | None = None) -> Tensor:
         """Encode.
@@ -54,13 +54,11 @@ class BidirectionalEncoder(nn.Module):
         values, mask = average_windows(values=sequence.values, mask=sequence.mask, size=self.stride)
         if lengths is None:
             values, lengths = gather_valid(values=values, mask=mask)
+            wanted = values.shape[1]
+        else:
+            wanted = int(lengths.max())
         # an LSTM refuses sequences of no steps
-        wanted = max(1, int(lengths.max()))
-        values = F.pad(values, (0, 0, 0, max(0, wanted - values.shape[1])))
-        packed = pack_padded_sequence(
-            values, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        hidden, (first, _) = self.first(packed)
-        _, (second, _) = self.second(hidden._replace(data=self.norm(hidden.data)))
-        states = torch.cat([*first, *second], dim=1)
-        return states * (lengths > 0)[:, None]
+        values = F.pad(values, (0, 0, 0, max(1, wanted) - values.shape[1]))
+        hidden, first = self.first(values, lengths)
+        _, second = self.second(self.norm(hidden), lengths)
+        return torch.cat([first, second], dim=1)

@@ -56,11 +56,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
 
 from models.base import Losses, Output, register
 from models.baseline import Baseline, BaselineConfig
 from models.batch import Batch, PaddedSequence
+from models.bidirectional_lstm import BidirectionalLSTM
 from models.losses.contrastive_prediction import contrastive_prediction_loss
 from models.pair_information import PairInformation
 from models.pooling import average_windows, masked_mean
@@ -338,7 +338,7 @@ class _BothEnds(nn.Module):
     def __init__(self, *, input_width: int, width: int, stride: int) -> None:
         super().__init__()
         self.stride = stride
-        self.lstm = nn.LSTM(input_width, width, batch_first=True, bidirectional=True)
+        self.lstm = BidirectionalLSTM(input_width=input_width, width=width)
 
     def forward(self, sequence: PaddedSequence) -> Tensor:
         """Encode; zeros for a row without any step."""
@@ -346,11 +346,8 @@ class _BothEnds(nn.Module):
         values, lengths = gather_valid(values=values, mask=mask)
         # an LSTM refuses sequences of no steps
         values = F.pad(values, (0, 0, 0, int(not values.shape[1])))
-        packed = pack_padded_sequence(
-            values, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        _, (states, _) = self.lstm(packed)
-        return torch.cat([*states], dim=1) * (lengths > 0)[:, None]
+        last: Tensor = self.lstm(values, lengths)[1]
+        return last
 
 
 def _known_target(batch: Batch) -> Tensor:
