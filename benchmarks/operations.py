@@ -133,6 +133,11 @@ def plan_many(folder: Path, size: int) -> None:
     # where each word is in the sound is found once; what is measured here is found every time
     config = RunConfig(words=WordConfig(alignment="none"))
     project = Project(workspace=Workspace(root=folder / "work"), config=config)
+    # what is imported is no clip's
+    few = Project(workspace=Workspace(root=folder / "few"), config=config)
+    write_clips(folder / "few_videos", 10, seconds=0.5, spoken=SPOKEN)
+    few.ingest(folder / "few_videos")
+    few.plan()
     base = _memory()
     _timed(f"{size} clips, first ingest", lambda: project.ingest(videos))
     _timed(f"{size} clips, ingest again", lambda: project.ingest(videos))

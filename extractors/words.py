@@ -11,7 +11,7 @@ TimeSource = Literal["subtitle", "aligned", "recognised", "interpolated", "given
 TIME_SOURCES: tuple[TimeSource, ...] = get_args(TimeSource)
 
 
-# slots: a folder of 10,000 clips has half a million words, all of them in memory
+# slots: a talk of an hour has ten thousand words
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Word:
     """One word of a transcript.

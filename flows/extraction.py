@@ -7,6 +7,7 @@ instead of by path.
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pipeline.clip_pool import close_idle_pools
 from pipeline.config import Runner
 from pipeline.errors import PipelineError
 from pipeline.extraction import ExtractionReport, run_extraction
-from pipeline.extraction_plan import ExtractionPlan
+from pipeline.extraction_plan import ClipJob, ExtractionPlan
 from pipeline.records import Clip
 from pipeline.shard_extraction import Shard, extract_here
 from pipeline.sharding import SECONDS_PER_SECOND, divide_plan
@@ -158,32 +159,34 @@ def _extract_shards(
     on_clips: Callable[[int], None],
 ) -> ExtractionReport:
     config, store = project.config, project.store
-    shards = [
-        Shard(part, extractors=config.extractors, store=store)
-        for part in divide_plan(plan, seconds_per_second=_seconds_per_second(project))
-    ]
-    if not shards:
+    parts = divide_plan(plan, seconds_per_second=_seconds_per_second(project))
+    if not parts:
         return run_extraction(plan=plan, extractors=config.extractors, store=store, processes=1)
     local = config.runner == "local"
     common = {"runner": config.runner, "jobs": config.jobs, "deadline": deadline}
+
+    def values(part: ExtractionPlan) -> dict[str, Any]:
+        # other machines need not see the workspace; here words are read clip by clip
+        jobs = part.jobs if local else tuple(map(_with_words, part.jobs))
+        shard = Shard(replace(part, jobs=jobs), extractors=config.extractors, store=store)
+        return common | {"shard": shard, "on_clips": on_clips if local else None}
+
     reports: list[ExtractionReport] = []
     try:
         # not the flow's own, which is chosen before the flow knows its settings
         with task_runner(config) as runner:
-            futures = [
-                runner.submit(
-                    extract_shard,
-                    common | {"shard": shard, "on_clips": on_clips if local else None},
-                )
-                for shard in shards
-            ]
-            for shard, future in zip(shards, futures, strict=True):
+            futures = [runner.submit(extract_shard, values(part)) for part in parts]
+            for part, future in zip(parts, futures, strict=True):
                 reports.append(future.result())
                 if not local:
-                    on_clips(len(shard.plan.jobs))
+                    on_clips(len(part.jobs))
     finally:
         close_idle_pools()
     return ExtractionReport.merged(reports)
+
+
+def _with_words(job: ClipJob) -> ClipJob:
+    return replace(job, words=job.read_words())
 
 
 def _seconds_per_second(project: Project) -> float:

@@ -22,7 +22,7 @@ from pipeline.manifest import read_manifest
 from pipeline.packing import pack_segments
 from pipeline.prediction_table import prediction_csv
 from pipeline.quarantine import Quarantine
-from pipeline.records import Clip, Failure, Segment, Transcript
+from pipeline.records import Clip, Failure, Segment
 from pipeline.report import RunReport
 from pipeline.run_evaluation import RunEvaluation, evaluate_run
 from pipeline.run_examples import source_spans
@@ -31,6 +31,7 @@ from pipeline.runs import predict_run, run_id, train_run
 from pipeline.split_checks import kept_split, refuse_seen, refuse_unlabelled
 from pipeline.splits import Split
 from pipeline.store import FeatureKey, FeatureStore
+from pipeline.stored_words import find_words
 from pipeline.training_state import EpochRecord
 from pipeline.workspace import Workspace
 from pipeline.workspace_lock import exclusive, workspace_lock
@@ -380,7 +381,7 @@ class Project:
     def _plan(self, clips: Sequence[Clip]) -> ExtractionPlan:
         return plan_extraction(
             clips=clips,
-            transcripts=read_manifest(self.workspace.transcripts, Transcript),
+            words=find_words(self.workspace.transcripts),
             extractors=build_extractors(self.config.extractors),
             store=self.store,
         )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,11 +57,11 @@ def extract_clip(
     list of Outcome
         One for each missing sequence.
     """
-    media = Media(path=Path(job.clip.path), words=job.words)
+    media = Media(path=Path(job.clip.path))
     outcomes = []
     for name, key in job.missing.items():
         started = time.perf_counter()
-        failure = _try(job.clip, media, extractors[name], key, store)
+        failure = _try(job, media, extractors[name], key, store)
         outcomes.append(Outcome(name, time.perf_counter() - started, failure))
     return outcomes
 
@@ -88,11 +89,13 @@ def clip_failure(clip: Clip, *, extractor: str, code: str, detail: str) -> Failu
 
 
 def _try(
-    clip: Clip, media: Media, extractor: Extractor, key: FeatureKey, store: FeatureStore
+    job: ClipJob, media: Media, extractor: Extractor, key: FeatureKey, store: FeatureStore
 ) -> Failure | None:
-    writing = False
+    clip, writing = job.clip, False
     try:
         refuse_changed(clip)
+        if extractor.source == "words":
+            media = replace(media, words=job.read_words())
         sequence = extractor.extract(media)
         refuse_changed(clip)
         writing = True

@@ -1,13 +1,13 @@
 """Which features are missing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from extractors.base import Extractor
 from extractors.words import Word
-from pipeline.fingerprint import settings_digest
-from pipeline.records import Clip, Transcript
+from pipeline.records import Clip
 from pipeline.store import FeatureKey, FeatureStore
+from pipeline.stored_words import StoredWords
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,15 +18,30 @@ class ClipJob:
     ----------
     clip : Clip
         The clip.
-    words : tuple of Word
-        Its words, none without a transcript.
+    words : StoredWords or tuple of Word
+        Its words, or where they are; none without a transcript.
     missing : dict of str to FeatureKey
         Extractor name to the key that its sequence will have.
     """
 
     clip: Clip
-    words: tuple[Word, ...]
+    words: StoredWords | tuple[Word, ...]
     missing: dict[str, FeatureKey]
+
+    def read_words(self) -> tuple[Word, ...]:
+        """Read the words, if they are not here.
+
+        Returns
+        -------
+        tuple of Word
+            In time order.
+
+        Raises
+        ------
+        SourceError
+            As :meth:`~pipeline.stored_words.StoredWords.read`.
+        """
+        return self.words if isinstance(self.words, tuple) else self.words.read()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +66,7 @@ class ExtractionPlan:
 def plan_extraction(
     *,
     clips: Sequence[Clip],
-    transcripts: Iterable[Transcript],
+    words: Mapping[str, StoredWords],
     extractors: Mapping[str, Extractor],
     store: FeatureStore,
 ) -> ExtractionPlan:
@@ -63,8 +78,8 @@ def plan_extraction(
     ----------
     clips : sequence of Clip
         All clips.
-    transcripts : iterable of Transcript
-        Of those that have one.
+    words : mapping of str to StoredWords
+        Clip id to its words, where there are any, as :func:`pipeline.stored_words.find_words`.
     extractors : mapping of str to Extractor
         Configured, by name.
     store : FeatureStore
@@ -76,7 +91,6 @@ def plan_extraction(
         With jobs in the order of the clips.
     """
     settings = {name: store.note_extractor(extractor) for name, extractor in extractors.items()}
-    words = {transcript.clip_id: transcript.words for transcript in transcripts}
     keys = {
         clip.id: {
             name: _key(clip, spoken, extractor, settings[name])
@@ -84,7 +98,7 @@ def plan_extraction(
             if _can_read(clip, spoken, extractor)
         }
         for clip in clips
-        for spoken in [words.get(clip.id, ())]
+        for spoken in [words.get(clip.id)]
     }
     there = store.present(key for by_name in keys.values() for key in by_name.values())
     stored = {name: sum(key.extractor == name for key in there) for name in extractors}
@@ -92,22 +106,19 @@ def plan_extraction(
     for clip in clips:
         missing = {name: key for name, key in keys[clip.id].items() if key not in there}
         if missing:
-            spoken = words.get(clip.id, ())
-            jobs.append(ClipJob(clip=clip, words=spoken, missing=missing))
+            jobs.append(ClipJob(clip=clip, words=words.get(clip.id, ()), missing=missing))
     return ExtractionPlan(keys=keys, jobs=tuple(jobs), stored=stored)
 
 
-def _can_read(clip: Clip, words: Sequence[Word], extractor: Extractor) -> bool:
-    there = {"audio": clip.has_audio, "video": clip.has_video, "words": bool(words)}
+def _can_read(clip: Clip, words: StoredWords | None, extractor: Extractor) -> bool:
+    there = {"audio": clip.has_audio, "video": clip.has_video, "words": words is not None}
     return there[extractor.source]
 
 
-def _key(clip: Clip, words: Sequence[Word], extractor: Extractor, settings: str) -> FeatureKey:
-    # What an extractor reads of a word; where its times are from changes no feature.
-    read = [{"text": word.text, "start": word.start, "end": word.end} for word in words]
+def _key(clip: Clip, words: StoredWords | None, extractor: Extractor, settings: str) -> FeatureKey:
     return FeatureKey(
         extractor=extractor.name,
         settings=settings,
         clip_id=clip.id,
-        words=settings_digest(read) if extractor.source == "words" else "",
+        words=words.digest if words and extractor.source == "words" else "",
     )

@@ -1,7 +1,7 @@
 """From folders, files and addresses to clips, transcripts, utterances and a split."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from pipeline.errors import SourceError
 from pipeline.failure_log import FailureLog, printable
 from pipeline.fingerprint import file_digest
 from pipeline.labels import find_labels
-from pipeline.manifest import read_manifest, write_manifest
+from pipeline.manifest import read_manifest, write_manifest, writing_manifest
 from pipeline.records import Clip, Failure, Segment, Transcript
 from pipeline.removals import RemovedClip, update_removals
 from pipeline.segments import SegmentConfig
@@ -37,8 +37,8 @@ class IngestReport:
     ----------
     clips : tuple of Clip
         Readable clips, each content once.
-    transcripts : tuple of Transcript
-        Of those that have one.
+    transcripts : int
+        How many of them have words.
     segments : tuple of Segment
         Utterances, labelled and not.
     split : Split
@@ -52,7 +52,7 @@ class IngestReport:
     """
 
     clips: tuple[Clip, ...]
-    transcripts: tuple[Transcript, ...]
+    transcripts: int
     segments: tuple[Segment, ...]
     split: Split
     failures: tuple[Failure, ...]
@@ -124,29 +124,47 @@ def ingest(
     chosen = words or WordConfig()
     transcriber = Transcriber(config=chosen, workspace=workspace, speech=speech)
     files = find_transcripts((path for path, _ in seen), language=chosen.spoken)
-    transcripts = _find_transcripts(seen, files, transcriber, log, on_file)
     labels = find_labels(folders=found.folders, seen=seen, log=log)
     cutter = KeptCuts(Cutter(config=segments, speech=speech, log=log), workspace.utterances)
-    made = make_segments(clips=clips, transcripts=transcripts, labels=labels, cut=cutter)
-    report = IngestReport(
-        clips=tuple(clips),
-        transcripts=tuple(transcripts.values()),
-        segments=tuple(made),
-        split=divide(segments=made, labels=labels, config=split),
-        failures=(*log.failures, *_vanished(before, clips)),
-        moved=_moved(before, clips),
-        removed=tuple(
-            update_removals(
-                read_manifest(workspace.removed, RemovedClip),
-                before=before,
-                after=clips,
-                now=datetime.now(UTC),
-            )
-        ),
+    removed = update_removals(
+        read_manifest(workspace.removed, RemovedClip),
+        before=before,
+        after=clips,
+        now=datetime.now(UTC),
     )
-    _write(report, workspace, speech)
+    with writing_manifest(workspace.transcripts) as write:
+        keep = _Counted(write)
+        spoken = _find_transcripts(seen, files, transcriber, log, keep, on_file)
+        made = make_segments(spoken=spoken, labels=labels, cut=cutter)
+        report = IngestReport(
+            clips=tuple(clips),
+            transcripts=keep.count,
+            segments=tuple(made),
+            split=divide(segments=made, labels=labels, config=split),
+            failures=(*log.failures, *_vanished(before, clips)),
+            moved=_moved(before, clips),
+            removed=tuple(removed),
+        )
+        # first: a run that is killed in between notices the same removals again
+        write_manifest(workspace.removed, report.removed)
+        write_manifest(workspace.clips, report.clips)
+    speech.save()
+    write_manifest(workspace.segments, report.segments)
+    report.split.save(workspace.split)
+    write_manifest(workspace.failures, report.failures)
     cutter.save()
     return report
+
+
+class _Counted:
+    """Writes records and counts them."""
+
+    def __init__(self, write: Callable[[Transcript], None]) -> None:
+        self._write, self.count = write, 0
+
+    def __call__(self, transcript: Transcript) -> None:
+        self._write(transcript)
+        self.count += 1
 
 
 def _moved(before: Sequence[Clip], clips: Sequence[Clip]) -> tuple[str, ...]:
@@ -244,34 +262,25 @@ def _find_transcripts(
     files: Mapping[Path, Path],
     transcriber: Transcriber,
     log: FailureLog,
+    keep: Callable[[Transcript], None],
     on_file: Callable[[str], None],
-) -> dict[str, Transcript]:
+) -> Iterator[tuple[Clip, Transcript | None]]:
     # A transcript may lie beside any path of the same content; the first's counts most.
-    chosen: dict[str, Clip] = {}
+    chosen: dict[Clip, Path] = {}
     for path, clip in seen:
-        if clip.id not in chosen or (path in files and Path(chosen[clip.id].path) not in files):
-            chosen[clip.id] = replace(clip, path=str(path))
-    transcripts = {}
-    for clip in chosen.values():
+        if clip not in chosen or (path in files and chosen[clip] not in files):
+            chosen[clip] = path
+    for first, path in chosen.items():
+        clip = replace(first, path=str(path))
         on_file(clip.path)
         try:
-            transcript = transcriber.transcribe(clip, files.get(Path(clip.path)))
+            transcript = transcriber.transcribe(clip, files.get(path))
         except (ExtractorError, SourceError) as error:
             log.record(error, item=clip.path, step="transcript", clip_id=clip.id)
+            yield first, None
             continue
-        transcripts[clip.id] = transcript
         for repair in transcript.repairs:
             mended = SourceError(repair.detail, code=repair.code)
             log.record(mended, item=clip.path, step="transcript", clip_id=clip.id)
-    return transcripts
-
-
-def _write(report: IngestReport, workspace: Workspace, speech: SpeechFinder) -> None:
-    # first: a run that is killed in between notices the same removals again
-    write_manifest(workspace.removed, report.removed)
-    write_manifest(workspace.clips, report.clips)
-    write_manifest(workspace.transcripts, report.transcripts)
-    speech.save()
-    write_manifest(workspace.segments, report.segments)
-    report.split.save(workspace.split)
-    write_manifest(workspace.failures, report.failures)
+        keep(transcript)
+        yield first, transcript

@@ -34,7 +34,7 @@ def ingest_table(report: IngestReport) -> Table:
     sizes = ", ".join(f"{name} {len(getattr(report.split, name))}" for name in SPLIT_NAMES)
     table = Table("found", "count", title="Ingested")
     table.add_row("clips", str(len(report.clips)))
-    table.add_row("transcripts", str(len(report.transcripts)))
+    table.add_row("transcripts", str(report.transcripts))
     table.add_row("utterances", str(len(report.segments)))
     table.add_row("of them labelled", f"{labelled} ({sizes})")
     if report.moved:

@@ -1,7 +1,7 @@
 """From clips, words and labels to utterances and their split."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from extractors.errors import ExtractorError
@@ -21,8 +21,7 @@ _WIDE_SPACE = re.compile(f"(?<={_WIDE}) (?={_WIDE})")
 
 def make_segments(
     *,
-    clips: Sequence[Clip],
-    transcripts: Mapping[str, Transcript],
+    spoken: Iterable[tuple[Clip, Transcript | None]],
     labels: Sequence[tuple[Label, Clip]],
     cut: Callable[[Clip, Sequence[Word], Sequence[Seconds]], list[Segment]],
 ) -> list[Segment]:
@@ -30,10 +29,8 @@ def make_segments(
 
     Parameters
     ----------
-    clips : sequence of Clip
-        All clips.
-    transcripts : mapping of str to Transcript
-        Clip id to its words, where there are any.
+    spoken : iterable of (Clip, Transcript or None)
+        All clips and what is said in them, of which only one at a time is held.
     labels : sequence of (Label, Clip)
         Rows of label files.
     cut : callable
@@ -48,8 +45,7 @@ def make_segments(
     for row, clip in labels:
         by_clip.setdefault(clip.id, []).append(row)
     made = []
-    for clip in clips:
-        transcript = transcripts.get(clip.id)
+    for clip, transcript in spoken:
         words = transcript.words if transcript else ()
         if clip.id in by_clip:
             made += [_labelled(clip, row, words) for row in by_clip[clip.id]]

@@ -37,7 +37,7 @@ def plan(tmp_path, make_clip, store):
             split=SplitConfig(),
         )
         return plan_extraction(
-            clips=report.clips, transcripts=(), extractors=build_extractors(AUDIO), store=store
+            clips=report.clips, words={}, extractors=build_extractors(AUDIO), store=store
         )
 
     return plan

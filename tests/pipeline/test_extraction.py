@@ -24,6 +24,7 @@ from pipeline.ingest import ingest
 from pipeline.segments import SegmentConfig
 from pipeline.splits import SplitConfig
 from pipeline.store import FeatureStore
+from pipeline.stored_words import find_words
 from pipeline.workspace import Workspace
 
 SRT = "1\n00:00:00,000 --> 00:00:00,900\nVery good.\n"
@@ -82,13 +83,14 @@ def prepare(tmp_path, make_clip):
             path = make_clip(path=f"videos/{name}{suffix}", **chosen)
             if words:
                 path.with_suffix(".srt").write_text(SRT)
+        workspace = Workspace(root=tmp_path / "work")
         report = ingest(
             sources=[tmp_path / "videos"],
-            workspace=Workspace(root=tmp_path / "work"),
+            workspace=workspace,
             segments=SegmentConfig(),
             split=SplitConfig(),
         )
-        return {"clips": report.clips, "transcripts": report.transcripts}
+        return {"clips": report.clips, "words": find_words(workspace.transcripts)}
 
     return prepare
 
@@ -332,7 +334,7 @@ def test_a_job_names_what_is_missing(prepare, store):
     (clip,) = found["clips"]
     plan = plan_extraction(**found, extractors={"picky": Picky(), "steady": Steady()}, store=store)
     assert plan.jobs == (
-        ClipJob(clip=clip, words=found["transcripts"][0].words, missing=plan.keys[clip.id]),
+        ClipJob(clip=clip, words=found["words"][clip.id], missing=plan.keys[clip.id]),
     )
     store.put(plan.keys[clip.id]["picky"], FeatureSequence.empty(("rate",)))
     again = plan_extraction(**found, extractors={"picky": Picky(), "steady": Steady()}, store=store)

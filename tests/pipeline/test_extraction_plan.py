@@ -7,8 +7,10 @@ from extractors.sequence import FeatureSequence
 from extractors.words import Word
 from pipeline.config import build_extractors
 from pipeline.extraction_plan import plan_extraction
+from pipeline.manifest import write_manifest
 from pipeline.records import Clip, Transcript
 from pipeline.store import FeatureStore
+from pipeline.stored_words import find_words
 
 ALL = {"covarep": {}, "openface": {}, "bert": {}}
 WORDS = (Word(text="Very", start=0.0, end=0.5), Word(text="good.", start=0.5, end=0.9))
@@ -31,11 +33,12 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def plan(store):
+def plan(store, tmp_path):
     def plan(clips, transcripts=(), extractors=ALL):
+        write_manifest(tmp_path / "transcripts.jsonl", transcripts)
         return plan_extraction(
-            clips=clips, transcripts=transcripts, extractors=build_extractors(extractors),
-            store=store,
+            clips=clips, words=find_words(tmp_path / "transcripts.jsonl"),
+            extractors=build_extractors(extractors), store=store,
         )  # fmt: skip
 
     return plan
@@ -53,7 +56,7 @@ def test_streams_that_are_absent_are_not_asked_for(plan):
         job.clip.id: set(job.missing) for job in made.jobs
     }
     assert made.stored == {"covarep": 0, "openface": 0, "bert": 0}
-    assert [job.words for job in made.jobs] == [(), (), WORDS]
+    assert [job.read_words() for job in made.jobs] == [(), (), WORDS]
 
 
 def test_what_is_stored_is_not_missing(plan, store):

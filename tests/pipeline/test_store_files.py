@@ -259,12 +259,12 @@ def test_extraction_and_packing_with_a_bucket(store, server, make_clip, tmp_path
     built = build_extractors(audio)
     folder = FeatureStore(tmp_path / "folder")
     for each in (store, folder):
-        plan = plan_extraction(clips=found.clips, transcripts=(), extractors=built, store=each)
+        plan = plan_extraction(clips=found.clips, words={}, extractors=built, store=each)
         report = run_extraction(plan=plan, extractors=audio, store=each, processes=1)
         assert report.extracted == {"covarep": 1}
     (key,) = plan.keys[found.clips[0].id].values()
     assert np.array_equal(store.get(key).values, folder.get(key).values, equal_nan=True)
-    again = plan_extraction(clips=found.clips, transcripts=(), extractors=built, store=store)
+    again = plan_extraction(clips=found.clips, words={}, extractors=built, store=store)
     assert again.jobs == ()
     packed = pack_segments(
         segments=found.segments,

@@ -40,7 +40,7 @@ def test_ingest_table():
     )
     report = IngestReport(
         clips=(),
-        transcripts=(),
+        transcripts=0,
         segments=segments,
         split=Split(train=("0", "1"), valid=("2",), test=()),
         failures=(Failure(item="a", step="ingest", code="x", detail="d"),),

@@ -39,6 +39,11 @@ def transcript(number=0, words=WORDS):
     return {clip(number).id: Transcript(clip_id=clip(number).id, path="", digest="", words=words)}
 
 
+def cut_clips(*, clips, transcripts, **more):
+    spoken = [(found, transcripts.get(found.id)) for found in clips]
+    return make_segments(spoken=spoken, **more)
+
+
 @pytest.fixture
 def cut(tmp_path):
     speech = SpeechFinder(Workspace(root=tmp_path))
@@ -46,16 +51,14 @@ def cut(tmp_path):
 
 
 def test_a_row_without_a_span_labels_the_whole_clip(cut):
-    (made,) = make_segments(
-        clips=[clip()], transcripts=transcript(), labels=[(row(), clip())], cut=cut
-    )
+    (made,) = cut_clips(clips=[clip()], transcripts=transcript(), labels=[(row(), clip())], cut=cut)
     assert (made.start, made.end, made.label) == (0.0, 4.0, 1.0)
     assert made.text == "I did. Not bad."
 
 
 def test_rows_take_the_words_that_lie_in_them(cut):
     rows = [row(0.0, 2.0), row(2.0, 9.0, label=None), row(1.0, 1.5), row(0.0, 1.0, text="Mine")]
-    made = make_segments(
+    made = cut_clips(
         clips=[clip()],
         transcripts=transcript(),
         labels=[(label, clip()) for label in rows],
@@ -71,7 +74,7 @@ def test_rows_take_the_words_that_lie_in_them(cut):
 
 
 def test_a_clip_without_labels_is_cut_at_its_sentences(cut):
-    made = make_segments(clips=[clip(1)], transcripts=transcript(1), labels=[], cut=cut)
+    made = cut_clips(clips=[clip(1)], transcripts=transcript(1), labels=[], cut=cut)
     told = [(s.start, s.end, s.text, s.label, s.clip_id) for s in made]
     assert told == [
         (0.0, 0.9, "I did.", None, clip(1).id),
@@ -92,7 +95,7 @@ def test_an_utterance_ends_where_another_speaker_begins(cut):
             clip_id=clip(1).id, path="", digest="", words=words, barriers=(0.5, 2.6)
         )
     }
-    made = make_segments(clips=[clip(1)], transcripts=told, labels=[], cut=cut)
+    made = cut_clips(clips=[clip(1)], transcripts=told, labels=[], cut=cut)
     assert [(s.start, s.end, s.text) for s in made] == [
         (0.0, 0.4, "I"),
         (0.5, 0.9, "did."),
@@ -106,7 +109,7 @@ def test_labels_do_not_ask_who_speaks(cut):
     told = {
         clip().id: Transcript(clip_id=clip().id, path="", digest="", words=words, barriers=(1,))
     }
-    (made,) = make_segments(clips=[clip()], transcripts=told, labels=[(row(), clip())], cut=cut)
+    (made,) = cut_clips(clips=[clip()], transcripts=told, labels=[(row(), clip())], cut=cut)
     assert (made.start, made.end) == (0.0, 4.0)
 
 
@@ -117,7 +120,7 @@ def test_chinese_is_written_without_spaces(cut):
 
 
 def test_a_clip_without_words_or_sound_is_cut_evenly(cut):
-    made = make_segments(clips=[clip()], transcripts={}, labels=[], cut=cut)
+    made = cut_clips(clips=[clip()], transcripts={}, labels=[], cut=cut)
     assert [(s.start, s.end, s.text) for s in made] == [(0.0, 2.0, ""), (2.0, 4.0, "")]
 
 
@@ -140,13 +143,13 @@ def test_subtitles_of_no_length_make_distinct_utterances(cut, tmp_path):
 def test_clips_keep_their_order(cut):
     clips = [clip(2), clip(0), clip(1)]
     labels = [(row(), clip(0)), (row(), clip(2))]
-    made = make_segments(clips=clips, transcripts={}, labels=labels, cut=cut)
+    made = cut_clips(clips=clips, transcripts={}, labels=labels, cut=cut)
     assert [s.clip_id for s in made] == [clip(2).id, clip(0).id, clip(1).id, clip(1).id]
 
 
 def divided(labels, cut, config=None):
     clips = list({found.id: found for _, found in labels}.values())
-    made = make_segments(clips=clips, transcripts={}, labels=labels, cut=cut)
+    made = cut_clips(clips=clips, transcripts={}, labels=labels, cut=cut)
     return made, divide(segments=made, labels=labels, config=config or SplitConfig())
 
 

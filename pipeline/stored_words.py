@@ -1,0 +1,96 @@
+"""Words of clips, left where they are written down until somebody reads them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from extractors.words import Word
+from pipeline.errors import SourceError
+from pipeline.fingerprint import settings_digest
+from pipeline.manifest import iterate_manifest, read_line
+from pipeline.records import Transcript
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredWords:
+    """The words of a clip by their digest: a plan for many clips must not hold all of them.
+
+    Parameters
+    ----------
+    digest : str
+        Of what an extractor reads of them, as :func:`words_digest`.
+    manifest : Path
+        Of :class:`~pipeline.records.Transcript`.
+    offset : int
+        Where in it the clip's line begins, bytes.
+    """
+
+    digest: str
+    manifest: Path
+    offset: int
+
+    def read(self) -> tuple[Word, ...]:
+        """Read the words.
+
+        Returns
+        -------
+        tuple of Word
+            In time order.
+
+        Raises
+        ------
+        SourceError
+            With code ``changed_since_ingest`` if there are other words now.
+        """
+        transcript = read_line(self.manifest, self.offset, Transcript)
+        if transcript is None or words_digest(transcript.words) != self.digest:
+            raise SourceError(
+                f"{self.manifest}: was written again after these features were planned; run again",
+                code="changed_since_ingest",
+            )
+        return transcript.words
+
+
+def find_words(manifest: Path) -> dict[str, StoredWords]:
+    """Digest the words of all clips, one clip at a time.
+
+    Parameters
+    ----------
+    manifest : Path
+        Of :class:`~pipeline.records.Transcript`; a file that is not there holds none.
+
+    Returns
+    -------
+    dict of str to StoredWords
+        By clip id, of clips with words.
+
+    Raises
+    ------
+    StoreError
+        If the file is damaged.
+    """
+    return {
+        transcript.clip_id: StoredWords(
+            digest=words_digest(transcript.words), manifest=manifest, offset=offset
+        )
+        for offset, transcript in iterate_manifest(manifest, Transcript)
+        if transcript.words
+    }
+
+
+def words_digest(words: Sequence[Word]) -> str:
+    """Digest what an extractor reads of words; where their times are from changes no feature.
+
+    Parameters
+    ----------
+    words : sequence of Word
+        Of one clip.
+
+    Returns
+    -------
+    str
+        SHA-256, hexadecimal.
+    """
+    return settings_digest(
+        [{"text": word.text, "start": word.start, "end": word.end} for word in words]
+    )
