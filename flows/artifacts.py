@@ -14,7 +14,6 @@ from flows.report_server import page_address
 from pipeline.chain import Project
 from pipeline.extraction import ExtractionReport
 from pipeline.maintenance import Maintenance
-from pipeline.metrics import METRIC_NAMES
 from pipeline.records import Failure
 from pipeline.report import RunReport
 from pipeline.retraining import Retraining
@@ -266,7 +265,7 @@ def headline_rows(report: RunReport) -> list[dict[str, str]]:
             "95 % interval": interval_text(intervals.get(name)),
             "constant": number_text(getattr(constant, name)),
         }
-        for name in METRIC_NAMES
+        for name in report.metric_names
     ]
 
 

@@ -11,6 +11,9 @@ from pipeline.errors import DataError
 from pipeline.metrics import Score, checked_pair
 from pipeline.score_totals import Floats, Scoring, confusion_scores, confusion_summands
 
+#: The fields that are scores, not counts, in the order of a table's columns.
+CATEGORY_NAMES = ("accuracy", "f1", "f1_weighted", "precision", "recall")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryMetrics:

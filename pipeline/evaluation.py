@@ -1,18 +1,22 @@
 """Predictions of a model, and how good they are."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from models.base import SentimentModel
+from models.class_output import scores_of
 from pipeline.dataset import PackedDataset
 from pipeline.errors import DataError
 from pipeline.metrics import SentimentMetrics, sentiment_metrics
 from pipeline.normalise import Normaliser
 from pipeline.randomness import seeded
+from pipeline.run_task import Metrics, RunTask
 from pipeline.splits import Split
 
+_SENTIMENT = RunTask()
 
-@torch.no_grad()
+
 def predict(
     *,
     model: SentimentModel,
@@ -21,7 +25,7 @@ def predict(
     index: Tensor,
     batch_size: int = 64,
 ) -> Tensor:
-    """Predict sentiment.
+    """Predict sentiment, or numbers of classes.
 
     A model that draws noise in evaluation draws the same in every call.
 
@@ -41,13 +45,40 @@ def predict(
     Returns
     -------
     Tensor of float32, shape (n,)
-        Scores on the CPU, in the order of ``index``.
+        Scores on the CPU, in the order of ``index``; of classes the number of the most probable.
+    """
+    scores = predict_scores(
+        model=model, normaliser=normaliser, dataset=dataset, index=index, batch_size=batch_size
+    )
+    return scores if scores.ndim == 1 else scores.argmax(dim=1).float()
+
+
+@torch.no_grad()
+def predict_scores(
+    *,
+    model: SentimentModel,
+    normaliser: Normaliser,
+    dataset: PackedDataset,
+    index: Tensor,
+    batch_size: int = 64,
+) -> Tensor:
+    """Predict sentiment, or what every class scores.
+
+    Parameters
+    ----------
+    model, normaliser, dataset, index, batch_size
+        As for :func:`predict`.
+
+    Returns
+    -------
+    Tensor of float32, shape (n,) or (n, classes)
+        On the CPU, in the order of ``index``; of classes unnormalised log probabilities.
     """
     model.eval()
     batches = torch.split(index.to(dataset.labels.device), batch_size) if len(index) else ()
     with seeded(0):
         parts = [
-            model(dataset.batch(part, normaliser)).prediction for part in dataset.ahead(batches)
+            scores_of(model(dataset.batch(part, normaliser))) for part in dataset.ahead(batches)
         ]
     return torch.cat(parts).float().cpu() if parts else torch.zeros(0)
 
@@ -110,11 +141,11 @@ def evaluate(
 
 
 def constant_baseline(
-    *, dataset: PackedDataset, split: Split, on: str = "test"
-) -> SentimentMetrics:
-    """Score the best constant guess: the median label of the training split.
+    *, dataset: PackedDataset, split: Split, on: str = "test", task: RunTask = _SENTIMENT
+) -> Metrics:
+    """Score the best constant guess: the training split's median label, or its commonest class.
 
-    The median minimises the mean absolute error. What does not beat it has learned nothing.
+    What does not beat it has learned nothing.
 
     Parameters
     ----------
@@ -124,10 +155,12 @@ def constant_baseline(
         Of the data set.
     on : {"train", "valid", "test"}
         Where to score it.
+    task : RunTask
+        What is predicted.
 
     Returns
     -------
-    SentimentMetrics
+    SentimentMetrics or CategoryMetrics
         Of the constant; its correlation is NaN.
 
     Raises
@@ -135,9 +168,10 @@ def constant_baseline(
     DataError
         If there are no labels to learn from or to compare with.
     """
-    known = dataset.labels[labelled(dataset, split.train)]
-    target = dataset.labels[labelled(dataset, getattr(split, on))]
+    known, target = (
+        dataset.labels[labelled(dataset, ids)].double().cpu().numpy()
+        for ids in (split.train, getattr(split, on))
+    )
     if not len(known):
         raise DataError("the training split has no labelled utterance; label some videos")
-    median = torch.quantile(known.double(), 0.5)
-    return sentiment_metrics(prediction=median.expand(len(target)), target=target)
+    return task.metrics(np.full(len(target), task.constant(known)), target)

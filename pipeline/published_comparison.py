@@ -50,9 +50,9 @@ _COLLECTIONS = {
             "F1": "f1",
         },
     ),
-    "UR-FUNNY": ("two_classes", {"Acc2": "accuracy"}),
+    "UR-FUNNY": ("", {"Acc2": "accuracy"}),
     "MIntRec": (
-        "classes",
+        "",
         {"Acc": "accuracy", "F1": "f1", "Precision": "precision", "Recall": "recall"},
     ),
 }

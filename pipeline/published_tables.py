@@ -12,7 +12,7 @@ from pipeline.published_comparison import (
 )
 from pipeline.report import RunReport
 from pipeline.report_blocks import Table, make_table
-from pipeline.report_tables import COLLECTION_HEADINGS
+from pipeline.report_tables import HEADINGS
 from pipeline.score_text import mean_sd_text
 
 _NOTE = (
@@ -80,7 +80,7 @@ def landmarks_table(reports: Sequence[RunReport], dataset: str) -> Table:
         [model, source, *(cells.get(place, "") for place in places)]
         for (model, source), cells in by_row.items()
     ]
-    heading = ["model", "source", *(COLLECTION_HEADINGS[place.metric] for place in places)]
+    heading = ["model", "source", *(HEADINGS[place.metric] for place in places)]
     return make_table(f"Published on {dataset}", heading, [*ours, *theirs], note=_NOTE, folded=True)
 
 

@@ -1,5 +1,6 @@
 """What a run was made of and what it found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.atomic import write_bytes
 from pipeline.bootstrap import Interval
 from pipeline.errors import StoreError
-from pipeline.metrics import METRIC_NAMES, Score, SentimentMetrics
+from pipeline.metrics import METRIC_NAMES, Score
+from pipeline.records import LABEL_RANGE
+from pipeline.run_task import Metrics, RunTask
 from pipeline.score_summary import SeedScores, mean_and_sd
 from pipeline.training_config import Selection
 from pipeline.training_state import EpochRecord
@@ -43,14 +46,14 @@ class SeedReport:
         The epoch whose weights were kept, from 0.
     history : tuple of EpochRecord
         All epochs.
-    metrics : dict of str to SentimentMetrics
+    metrics : dict of str to SentimentMetrics or CategoryMetrics
         By split.
     """
 
     seed: int
     best_epoch: int
     history: tuple[EpochRecord, ...]
-    metrics: dict[str, SentimentMetrics]
+    metrics: dict[str, Metrics]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +85,11 @@ class RunReport:
         One a seed.
     summary : dict of str to dict of str to Summary
         Split to metric to mean and standard deviation over the seeds.
-    ensemble : dict of str to SentimentMetrics
-        Split to the metrics of the seeds' mean prediction.
-    constant : dict of str to SentimentMetrics
-        Split to the metrics of always saying the training split's median.
+    ensemble : dict of str to SentimentMetrics or CategoryMetrics
+        Split to the metrics of the seeds' mean prediction, of classes of the most probable by the
+        mean of their probabilities.
+    constant : dict of str to SentimentMetrics or CategoryMetrics
+        Split to the metrics of always saying the training split's median, or its commonest class.
     intervals, ensemble_intervals : dict of str to dict of str to Interval
         For the test split, metric to the 95 % interval, by the bootstrap over clips, of its mean
         over the seeds, and of the seeds' mean prediction; empty in reports from before there were
@@ -97,6 +101,8 @@ class RunReport:
         What could not be ingested or extracted: ``item``, ``step``, ``code``, ``detail``.
     extraction : dict
         What the extractors did, as counted by the caller.
+    classes : tuple of str
+        Names of the classes that are predicted; none where a score is.
     """
 
     id: str
@@ -111,13 +117,34 @@ class RunReport:
     timings: dict[str, float]
     seeds: tuple[SeedReport, ...]
     summary: dict[str, dict[str, Summary]]
-    ensemble: dict[str, SentimentMetrics]
-    constant: dict[str, SentimentMetrics]
+    ensemble: dict[str, Metrics]
+    constant: dict[str, Metrics]
     intervals: dict[str, dict[str, Interval]] = field(default_factory=dict)
     ensemble_intervals: dict[str, dict[str, Interval]] = field(default_factory=dict)
     collection: dict[str, dict[str, SeedScores]] = field(default_factory=dict)
     failures: tuple[dict[str, Any], ...] = ()
     extraction: dict[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> RunTask:
+        """What is predicted; a score in reports from before classes were scored as such."""
+        return RunTask.of(self.model_config, classes=self.classes) if self.classes else RunTask()
+
+    @property
+    def class_numbers(self) -> tuple[str, ...]:
+        """Names of the classes whose numbers are the labels; none where labels are scores."""
+        return self.classes if self.task.numbered else ()
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics of the test split, in the order of a table's columns."""
+        return tuple(self.summary["test"])
+
+    @property
+    def label_range(self) -> tuple[float, float]:
+        """Between which ends a score's labels lie: -1 and 1 as of CH-SIMS, otherwise -3 and 3."""
+        return (-1.0, 1.0) if "sims" in self.collection else LABEL_RANGE
 
     @property
     def selection(self) -> Selection:
@@ -160,13 +187,17 @@ class RunReport:
             raise StoreError(f"{path}: not a run's report; train again") from error
 
 
-def summarise(seeds: tuple[SeedReport, ...]) -> dict[str, dict[str, Summary]]:
+def summarise(
+    seeds: tuple[SeedReport, ...], *, metric_names: Sequence[str] = METRIC_NAMES
+) -> dict[str, dict[str, Summary]]:
     """Average the metrics over the seeds.
 
     Parameters
     ----------
     seeds : tuple of SeedReport
         At least one, all with the same splits.
+    metric_names : sequence of str
+        Which metrics.
 
     Returns
     -------
@@ -176,7 +207,7 @@ def summarise(seeds: tuple[SeedReport, ...]) -> dict[str, dict[str, Summary]]:
     summary: dict[str, dict[str, Summary]] = {}
     for split in seeds[0].metrics:
         summary[split] = {}
-        for name in METRIC_NAMES:
+        for name in metric_names:
             values = [getattr(seed.metrics[split], name) for seed in seeds]
             summary[split][name] = Summary(**mean_and_sd(values))
     return summary

@@ -7,12 +7,11 @@ import numpy as np
 from pipeline.bootstrap import Difference, paired_bootstrap
 from pipeline.clip_names import clip_names
 from pipeline.curve_panels import comparison_panel
-from pipeline.metrics import METRIC_NAMES
 from pipeline.published_comparison import MetricPlace
 from pipeline.published_tables import landmarks_table, published_column
 from pipeline.report import RunReport
 from pipeline.report_blocks import Section, Table, make_table
-from pipeline.report_tables import COLLECTION_HEADINGS, HEADINGS
+from pipeline.report_tables import HEADINGS
 from pipeline.run_findings import RunFindings
 from pipeline.score_text import (
     DASH,
@@ -85,14 +84,15 @@ def _scores_table(runs: Sequence[RunFindings]) -> Table:
         name = f"{run.report.model} {run.report.id[-12:]}"
         heading += [f"{name}, mean ± sd", "95 % interval"]
         heading += [f"published, {run.dataset}"] if found else []
-    places = [MetricPlace("", metric) for metric in METRIC_NAMES]
+    names = [name for run in runs for name in run.report.metric_names]
+    places = [MetricPlace("", name) for name in dict.fromkeys(names)]
     for run in runs:
         places += [
             place
             for group, scores in run.report.collection.items()
             for metric in scores
             # without targets of 0: each run's own section has it
-            if group != "nonzero" and (place := MetricPlace(group, metric)) not in places
+            if group == "sims" and (place := MetricPlace(group, metric)) not in places
         ]
     rows = []
     for place in places:
@@ -108,15 +108,18 @@ def _scores_table(runs: Sequence[RunFindings]) -> Table:
 def _metric_name(place: MetricPlace) -> str:
     if not place.group:
         return HEADINGS[place.metric]
-    return f"{place.group.replace('_', ' ')}: {COLLECTION_HEADINGS[place.metric]}"
+    return f"{place.group.replace('_', ' ')}: {HEADINGS[place.metric]}"
 
 
 def _scores(report: RunReport, place: MetricPlace) -> list[str]:
     if place.group:
         found = report.collection.get(place.group, {}).get(place.metric)
         return [DASH] * 2 if found is None else [mean_sd_text(found), interval_text(found.interval)]
+    summary = report.summary["test"].get(place.metric)
+    if summary is None:
+        return [DASH] * 2
     interval = report.intervals.get("test", {}).get(place.metric)
-    return [mean_sd_text(report.summary["test"][place.metric]), interval_text(interval)]
+    return [mean_sd_text(summary), interval_text(interval)]
 
 
 def _differences_table(runs: Sequence[RunFindings]) -> Table | None:
@@ -128,7 +131,7 @@ def _differences_table(runs: Sequence[RunFindings]) -> Table | None:
         return None
     rows = [
         [HEADINGS[metric], *(difference_text(found[metric]) for found in known.values())]
-        for metric in METRIC_NAMES
+        for metric in first.report.metric_names
     ]
     return make_table(
         f"Difference to {first.report.id}, 95 % interval and p",
@@ -150,18 +153,22 @@ def differences(run: RunFindings, first: RunFindings) -> dict[str, Difference]:
     Returns
     -------
     dict of str to Difference
-        Metric to the first run's distance from the other; empty if their test utterances or labels
-        differ.
+        Metric to the first run's distance from the other; empty if their test utterances, labels
+        or classes differ.
     """
     if run.test is None or first.test is None or set(run.test.ids) != set(first.test.ids):
+        return {}
+    task = first.report.task
+    if run.report.classes != first.report.classes:
         return {}
     place = {name: row for row, name in enumerate(run.test.ids)}
     order = np.array([place[name] for name in first.test.ids])
     if not np.array_equal(run.test.target[order], first.test.target):
         return {}
     return paired_bootstrap(
-        first=run.test.by_seed[:, order],
-        second=first.test.by_seed,
-        target=first.test.target,
+        first=run.report.task.said(run.test.by_seed[:, order]),
+        second=task.said(first.test.by_seed),
+        target=first.target,
         clips=clip_names(first.test.ids),
+        scoring=task.scoring,
     )

@@ -34,8 +34,13 @@ _CARDS = {
         "accuracy_2": "Acc-2",
         "accuracy_5": "Acc-5",
     },
-    "two_classes": {"accuracy": "Accuracy", "f1": "F1"},
-    "classes": {"accuracy": "Accuracy", "f1": "F1", "f1_weighted": "F1, weighted"},
+}
+_CLASS_CARDS = {
+    "accuracy": "Accuracy",
+    "f1": "F1",
+    "f1_weighted": "F1, weighted",
+    "precision": "Precision",
+    "recall": "Recall",
 }
 
 
@@ -128,7 +133,9 @@ def _article(run: RunFindings) -> Article:
 def _cards(report: RunReport) -> Iterator[tuple[str, str, str]]:
     groups = (name for name in _CARDS if name and name in report.collection)
     group = next(groups, "")
-    for metric, name in _CARDS[group].items():
+    # reports from before classes had metrics of their own hold only those of scores
+    of_classes = "accuracy" in report.metric_names
+    for metric, name in (_CLASS_CARDS if of_classes else _CARDS[group]).items():
         if group:
             found = report.collection[group][metric]
             yield name, mean_sd_text(found), interval_text(found.interval)

@@ -24,16 +24,19 @@ class UtteranceError:
     ----------
     id : str
         Segment id.
-    label, prediction, error : float
-        The label, the seeds' mean prediction, and how much more that is; of classes the label's
-        number, that which most seeds say, and the share of seeds that are wrong.
+    label, prediction : float or str
+        The label and the seeds' mean prediction; of classes their names, the second being the most
+        probable by the mean over the seeds.
+    error : float
+        How much more the prediction is; of classes what the probability of the labelled one lacks
+        to 1.
     source : SourceSpan or None
         Where it comes from, if that is known.
     """
 
     id: str
-    label: float
-    prediction: float
+    label: float | str
+    prediction: float | str
     error: float
     source: SourceSpan | None
 
@@ -100,10 +103,15 @@ def _errors(run: RunFindings) -> list[UtteranceError]:
     return [
         UtteranceError(
             id=run.test.ids[row],
-            label=float(run.test.target[row]),
-            prediction=float(run.mean[row]),
+            label=_named(run, run.target[row]),
+            prediction=_named(run, run.together[row]),
             error=float(run.error[row]),
             source=run.spans.get(run.test.ids[row]),
         )
         for row in error_order(run)
     ]
+
+
+def _named(run: RunFindings, value: float) -> float | str:
+    classes = run.report.classes
+    return classes[int(value)] if classes else float(value)

@@ -1,7 +1,7 @@
 """A run's report as a page to read."""
 
 from pipeline.collection_metrics import COLLECTION_METRICS
-from pipeline.figures import FIGURES
+from pipeline.figures import figure_titles
 from pipeline.report import RunReport
 from pipeline.report_blocks import Table, table_markdown
 from pipeline.report_tables import (
@@ -36,7 +36,7 @@ def render_markdown(report: RunReport) -> str:
         about(report),
         "## Test metrics",
         _with_note(headline_table(report)),
-        *(_collection(report, name) for name in report.collection),
+        *(_collection(report, name) for name in COLLECTION_METRICS if name in report.collection),
         "## Every seed",
         _with_note(seeds_table(report)),
         "## Loss terms",
@@ -49,7 +49,9 @@ def render_markdown(report: RunReport) -> str:
         "## Time",
         _with_note(time_table(report)),
         "## Figures",
-        "\n\n".join(f"![{title}](figures/{name}.png)" for name, title in FIGURES.items()),
+        "\n\n".join(
+            f"![{title}](figures/{name}.png)" for name, title in figure_titles(report).items()
+        ),
         "## Settings",
         _with_note(pairs_table("Training", ("training", "value"), report.training.items())),
         _with_note(pairs_table("Model", ("model", "value"), report.model_config.items())),

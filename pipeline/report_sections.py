@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pipeline.collection_metrics import COLLECTION_METRICS
 from pipeline.curve_panels import curve_panels
 from pipeline.part_analysis import FEWEST_MAPPED, FEWEST_PROBED
 from pipeline.part_panels import map_panels, probe_panels
@@ -91,8 +92,9 @@ def scores_section(findings: RunFindings) -> Section:
     tables = [
         headline_table(report, published=_in_group(published, "")),
         *(
-            collection_table(name, scores, published=_in_group(published, name))
-            for name, scores in report.collection.items()
+            collection_table(name, report.collection[name], published=_in_group(published, name))
+            for name in COLLECTION_METRICS
+            if name in report.collection
         ),
         *([landmarks_table([report], dataset)] if dataset else []),
         seeds_table(report),
@@ -130,23 +132,21 @@ def _prediction_panels(findings: RunFindings) -> tuple[Panel, ...]:
     test, report = findings.test, findings.report
     if test is None:
         return ()
-    if "two_classes" in report.collection:
-        cut = 0.0 if report.model_config.get("regression") == "logistic" else 0.5
-        true, predicted = (
-            (one > at).astype(np.int64) for one, at in ((test.target, 0.5), (findings.mean, cut))
-        )
-        return (confusion_panel(true, predicted, names=("0", "1")),)
-    if findings.classes:
-        true, predicted = (one.astype(np.int64) for one in (test.target, findings.mean))
-        return (confusion_panel(true, predicted, names=findings.classes),)
+    if report.classes:
+        true, predicted = (one.astype(np.int64) for one in (findings.target, findings.together))
+        return (confusion_panel(true, predicted, names=report.classes),)
     hints = [
         f"{_clip_name(findings, name)}: {_shortened(findings.spans[name].text, 80)}"
         if name in findings.spans
         else name
         for name in test.ids
     ]
-    scale = 1.0 if "sims" in report.collection else 3.0
-    return prediction_panels(target=test.target, prediction=findings.mean, hints=hints, scale=scale)
+    return prediction_panels(
+        target=test.target,
+        prediction=findings.together,
+        hints=hints,
+        scale=report.label_range[1],
+    )
 
 
 def largest_errors(findings: RunFindings) -> Table:
@@ -166,7 +166,7 @@ def largest_errors(findings: RunFindings) -> Table:
     test = findings.test
     if test is None:
         return make_table("Largest errors on the test split", heading, [])
-    if findings.classes:
+    if findings.report.classes:
         return _wrong_classes(findings)
     error = findings.error
     sd = test.by_seed.std(axis=0, ddof=1) if len(test.by_seed) > 1 else None
@@ -174,7 +174,7 @@ def largest_errors(findings: RunFindings) -> Table:
         [
             *_where(findings, test.ids[row]),
             f"{test.target[row]:+.2f}",
-            f"{findings.mean[row]:+.2f}",
+            f"{findings.together[row]:+.2f}",
             f"{error[row]:+.2f}",
             "–" if sd is None else f"{sd[row]:.2f}",
         ]
@@ -185,21 +185,29 @@ def largest_errors(findings: RunFindings) -> Table:
 
 
 def _wrong_classes(findings: RunFindings) -> Table:
-    test, names = findings.test, findings.classes
-    heading = ["utterance", "time", "text", "label", "prediction of most seeds", "seeds wrong"]
+    test, task = findings.test, findings.report.task
+    heading = ["utterance", "time", "text", "label", "its probability", "prediction"]
+    heading += ["its probability", "seeds wrong"]
     if test is None:
         return make_table("Wrong classes on the test split", heading, [])
-    rows = [
-        [
-            *_where(findings, test.ids[row]),
-            names[int(test.target[row])],
-            names[int(findings.mean[row])],
-            f"{100 * findings.error[row]:.0f} %",
-        ]
-        for row in error_order(findings)
-        if findings.error[row] > 0
-    ]
-    return make_table("Wrong classes on the test split", heading, rows)
+    wrong = (task.said(test.by_seed) != findings.target).mean(axis=0)
+    rows: list[list[Cell]] = []
+    for row in error_order(findings):
+        said = [int(one[row]) for one in (findings.target, findings.together)]
+        likely = [f"{findings.probabilities[row, number]:.3f}" for number in said]
+        if said[0] != said[1]:
+            rows.append([
+                *_where(findings, test.ids[row]),
+                *(task.classes[said[0]], likely[0], task.classes[said[1]], likely[1]),
+                f"{100 * wrong[row]:.0f} %",
+            ])  # fmt: skip
+    note = (
+        "Probabilities are means over the seeds; those of the labelled classes are the smallest."
+        if task.numbered or task.log_odds
+        else "Trained to predict the labels 0 and 1: the score, cut off there, is taken for the "
+        "probability of the second."
+    )
+    return make_table("Wrong classes on the test split", heading, rows, note=note)
 
 
 def error_order(findings: RunFindings) -> list[int]:

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.collection_metrics import COLLECTION_METRICS
-from pipeline.metrics import METRIC_NAMES, SentimentMetrics
+from pipeline.metrics import SentimentMetrics
 from pipeline.report import RunReport
 from pipeline.report_blocks import Table, make_table
+from pipeline.run_task import Metrics
 from pipeline.score_summary import SeedScores
 from pipeline.score_text import SELECTION_NOTES, interval_text, mean_sd_text, number_text
 from pipeline.splits import SPLIT_NAMES
 
-#: Names of the metrics of scores from -3 to 3.
+#: Names of the metrics, those of scores from -3 to 3 first.
 HEADINGS = {
     "mae": "MAE",
     "correlation": "Corr",
@@ -25,9 +26,6 @@ HEADINGS = {
     "accuracy_3": "Acc-3",
     "f1_swapped_has0": "F1 swapped has0",
     "f1_swapped_non0": "F1 swapped non0",
-}
-#: Those of single collections have names of their own.
-COLLECTION_HEADINGS = HEADINGS | {
     "accuracy": "Acc",
     "accuracy_2": "Acc-2",
     "f1": "F1",
@@ -74,24 +72,41 @@ def headline_table(report: RunReport, *, published: Mapping[str, str] | None = N
     Table
         One row a metric.
     """
-    test = report.constant["test"]
     note = (
-        f"{test.n} test utterances, {test.n_nonzero} of them with a target other than 0. has0: "
-        "negative against not negative; non0: negative against positive, targets of 0 left out; "
-        "F1 is weighted; swapped: predictions taken for the truth, as in the code of MISA, MulT "
-        "and MInD. Intervals are percentiles of 2000 bootstrap samples of the clips, for the seeds "
-        "that there are; the sd tells how seeds differ. A dash: not defined, as the correlation of "
-        f"constant predictions.\n\n{SELECTION_NOTES[report.selection][0]}"
+        f"{_what_is_counted(report)} Intervals are percentiles of 2000 bootstrap samples of the "
+        "clips, for the seeds that there are; the sd tells how seeds differ. A dash: not defined, "
+        "as the correlation of constant predictions."
+        f"\n\n{SELECTION_NOTES[report.selection][0]}"
     )
+    together, constant = "mean of the seeds' predictions", "constant (median of train)"
+    if report.classes:
+        together, constant = "mean of the seeds' probabilities", "constant (commonest of train)"
     heading = [
         *("metric", f"`{report.model}`, mean ± sd over seeds", "95 % interval"),
-        *("mean of the seeds' predictions", "95 % interval", "constant (median of train)"),
+        *(together, "95 % interval", constant),
     ]
-    rows = [_headline_row(report, name) for name in METRIC_NAMES]
+    names = report.metric_names
+    rows = [_headline_row(report, name) for name in names]
     if published:
         heading.append("published")
-        rows = [[*row, published.get(m, "")] for row, m in zip(rows, METRIC_NAMES, strict=True)]
+        rows = [[*row, published.get(name, "")] for row, name in zip(rows, names, strict=True)]
     return make_table("Test metrics", heading, rows, note=note)
+
+
+def _what_is_counted(report: RunReport) -> str:
+    test = report.constant["test"]
+    if isinstance(test, SentimentMetrics):
+        return (
+            f"{test.n} test utterances, {test.n_nonzero} of them with a target other than 0. has0: "
+            "negative against not negative; non0: negative against positive, targets of 0 left "
+            "out; F1 is weighted; swapped: predictions taken for the truth, as in the code of "
+            "MISA, MulT and MInD."
+        )
+    return (
+        f"{test.n} test utterances of {len(report.classes)} classes. F1, precision and recall are "
+        "unweighted means over the classes, but for the weighted F1. The seeds together say the "
+        "class with the largest mean probability."
+    )
 
 
 def _headline_row(report: RunReport, name: str) -> list[str]:
@@ -128,7 +143,7 @@ def collection_table(
         One row a metric; its note says what they are.
     """
     rows = [
-        [COLLECTION_HEADINGS[metric], mean_sd_text(one), interval_text(one.interval)]
+        [HEADINGS[metric], mean_sd_text(one), interval_text(one.interval)]
         for metric, one in scores.items()
     ]
     heading = ["metric", "mean ± sd over seeds", "95 % interval"]
@@ -156,12 +171,13 @@ def seeds_table(report: RunReport) -> Table:
     rows = [
         [
             *(str(seed.seed), str(seed.best_epoch), str(len(seed.history)), split),
-            *_metric_cells(seed.metrics[split]),
+            *_metric_cells(seed.metrics[split], report.metric_names),
         ]
         for seed in report.seeds
         for split in seed.metrics
     ]
-    heading = ["seed", "selected epoch (from 0)", "epochs", "split", *HEADINGS.values()]
+    names = [HEADINGS[name] for name in report.metric_names]
+    heading = ["seed", "selected epoch (from 0)", "epochs", "split", *names]
     return make_table("Every seed", heading, rows, folded=True)
 
 
@@ -313,5 +329,5 @@ def time_table(report: RunReport) -> Table:
     return pairs_table("Time by stage", ("stage", "seconds"), pairs)
 
 
-def _metric_cells(metrics: SentimentMetrics) -> list[str]:
-    return [number_text(getattr(metrics, name)) for name in METRIC_NAMES]
+def _metric_cells(metrics: Metrics, names: Iterable[str]) -> list[str]:
+    return [number_text(getattr(metrics, name)) for name in names]

@@ -13,7 +13,6 @@ from pipeline.config import RunConfig, load_config
 from pipeline.dataset import PackedDataset
 from pipeline.errors import ConfigError, DataError, RunError
 from pipeline.foreign_data import foreign_classes, load_foreign
-from pipeline.metrics import METRIC_NAMES
 from pipeline.presets import find_preset, models_with_presets
 from pipeline.published_comparison import resolve_dataset
 from pipeline.report import RunReport
@@ -24,7 +23,8 @@ from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.training_config import Selection
 from pipeline.training_state import EpochRecord
 
-#: Name of a data set to the group of its metrics, see :mod:`pipeline.collection_metrics`.
+#: Name of a data set to the kind of its metrics: the usual ones, those of a group of
+#: :mod:`pipeline.collection_metrics`, or of classes.
 COLLECTIONS = {
     "mosi": "",
     "mosei": "",
@@ -350,27 +350,24 @@ def _train(
     )
 
 
-def _scores(report: RunReport, group: str) -> dict[str, SeedScores]:
+def _scores(report: RunReport, kind: str) -> dict[str, SeedScores]:
     """Take the metrics of the data set from a report."""
-    if group:
-        return dict(_group(report, group))
+    there = report.classes if kind in ("two_classes", "classes") else report.collection.get(kind)
+    if kind and not there:
+        raise RunError(
+            f"run {report.id}: its labels are not those of this data set; there are only the "
+            f"metrics {[*report.metric_names, *report.collection]}"
+        )
+    if kind in report.collection:
+        return dict(report.collection[kind])
     return {
         name: SeedScores(
             mean=report.summary["test"][name].mean,
             sd=report.summary["test"][name].sd,
             interval=report.intervals["test"][name],
         )
-        for name in METRIC_NAMES
+        for name in report.metric_names
     }
-
-
-def _group(report: RunReport, group: str) -> Mapping[str, SeedScores]:
-    if group not in report.collection:
-        raise RunError(
-            f"run {report.id}: its labels are not those of this data set; there are only the "
-            f"metrics {list(report.collection)}"
-        )
-    return report.collection[group]
 
 
 def _fields(model: str) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from pipeline.atomic import write_text
 from pipeline.paper_tables import PublishedScore
 from pipeline.published_comparison import in_our_units, our_metric, published_of, same_model
 from pipeline.report_blocks import Section, Table, make_table, section_markdown
-from pipeline.report_tables import COLLECTION_HEADINGS
+from pipeline.report_tables import HEADINGS
 from pipeline.reproduction import ReproducedModel, Reproduction
 from pipeline.score_text import DASH, SELECTION_NOTES, interval_text, mean_sd_text
 
@@ -167,7 +167,7 @@ def _metrics(found: Reproduction) -> list[str]:
 
 
 def _headings(metrics: Sequence[str]) -> list[str]:
-    return [COLLECTION_HEADINGS.get(metric, metric) for metric in metrics]
+    return [HEADINGS.get(metric, metric) for metric in metrics]
 
 
 def _beside(found: Reproduction, metrics: Sequence[str]) -> Table:

@@ -7,10 +7,10 @@ from pathlib import Path
 from pipeline.bootstrap import Interval
 from pipeline.dataset import PackedDataset
 from pipeline.errors import DataError
-from pipeline.metrics import METRIC_NAMES, SentimentMetrics, sentiment_metrics
 from pipeline.report import Summary
 from pipeline.run_folder import load_run
 from pipeline.run_predictions import predict_seeds
+from pipeline.run_task import Metrics
 from pipeline.score_summary import mean_and_sd
 from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.training_config import Device, Selection, choose_device
@@ -28,8 +28,8 @@ class RunEvaluation:
         The split.
     selection : {"valid", "test_oracle"}
         Which split's error selected the run's epochs.
-    metrics : dict of str to SentimentMetrics
-        ``seed <n>`` for each seed, and ``ensemble`` for their mean prediction.
+    metrics : dict of str to SentimentMetrics or CategoryMetrics
+        ``seed <n>`` for each seed, and ``ensemble`` for what they say together.
     summary : dict of str to Summary
         Metric to its mean and standard deviation over the seeds.
     intervals, ensemble_intervals : dict of str to Interval
@@ -40,7 +40,7 @@ class RunEvaluation:
     run: str
     on: str
     selection: Selection
-    metrics: Mapping[str, SentimentMetrics]
+    metrics: Mapping[str, Metrics]
     summary: Mapping[str, Summary]
     intervals: Mapping[str, Interval]
     ensemble_intervals: Mapping[str, Interval]
@@ -95,21 +95,22 @@ def evaluate_run(
         ids=ids,
         device=choose_device(device),
     )
+    task = report.task
     rows, target = predictions.targets(dataset, ids)
-    scores = {f"seed {seed}": values for seed, values in predictions.by_seed.items()}
+    said = {f"seed {seed}": task.said(values) for seed, values in predictions.by_seed.items()}
     metrics = {
-        name: sentiment_metrics(prediction=values[rows], target=target)
-        for name, values in (scores | {"ensemble": predictions.mean}).items()
+        name: task.metrics(values[rows], target)
+        for name, values in (said | {"ensemble": predictions.together(task)}).items()
     }
-    of_seeds, of_mean = predictions.intervals(dataset, ids)
+    of_seeds, of_mean = predictions.intervals(dataset, ids, task)
     return RunEvaluation(
         run=report.id,
         on=on,
         selection=report.selection,
         metrics=metrics,
         summary={
-            name: Summary(**mean_and_sd([getattr(metrics[seed], name) for seed in scores]))
-            for name in METRIC_NAMES
+            name: Summary(**mean_and_sd([getattr(metrics[seed], name) for seed in said]))
+            for name in task.metric_names
         },
         intervals=of_seeds,
         ensemble_intervals=of_mean,

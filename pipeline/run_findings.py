@@ -49,37 +49,41 @@ class RunFindings:
     parts_kept: bool
 
     @property
-    def mean(self) -> Floats:
+    def together(self) -> Floats:
         """What the seeds predict together, shape (n,); empty without predictions.
 
-        Their mean, or of classes the number that most of them say, the smallest of several.
+        Their mean, or the number of the class with the largest mean probability.
         """
         if self.test is None:
             return np.zeros(0)
-        if not self.classes:
-            mean: Floats = self.test.by_seed.mean(axis=0)
-            return mean
-        said = np.rint(self.test.by_seed).astype(np.int64)
-        votes = [(said == number).sum(axis=0) for number in range(len(self.classes))]
-        most: Floats = np.argmax(votes, axis=0).astype(np.float64)
-        return most
+        return self.report.task.together(self.test.by_seed, self.test.probabilities)
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes that labels and predictions are the numbers of; usually none."""
-        if "classes" not in self.report.collection:
-            return ()
-        return tuple(self.report.model_config["classes"])
+    def target(self) -> Floats:
+        """Labels, or numbers of the labelled classes, shape (n,); empty without predictions."""
+        return np.zeros(0) if self.test is None else self.report.task.target(self.test.target)
+
+    @property
+    def probabilities(self) -> Floats:
+        """Of the classes, mean over the seeds, shape (n, classes)."""
+        if self.test is None or not self.report.classes:
+            return np.zeros((0, len(self.report.classes)))
+        if self.test.probabilities is not None:
+            return self.test.probabilities
+        mean: Floats = self.report.task.probabilities(self.test.by_seed).mean(axis=0)
+        return mean
 
     @property
     def error(self) -> Floats:
-        """How far each prediction is off, shape (n,); of classes the share of seeds that are."""
-        if self.test is None:
-            return np.zeros(0)
-        if not self.classes:
-            return self.mean - self.test.target
-        share: Floats = (np.rint(self.test.by_seed) != self.test.target).mean(axis=0)
-        return share
+        """How far each prediction is off, shape (n,).
+
+        Of classes it is what the probability of the labelled one lacks to 1.
+        """
+        if not self.report.classes:
+            return self.together - self.target
+        rows = np.arange(len(self.target))
+        missing: Floats = 1 - self.probabilities[rows, self.target.astype(np.int64)]
+        return missing
 
 
 def read_findings(
@@ -125,7 +129,9 @@ def read_findings(
     return RunFindings(
         report=found,
         dataset=_known_dataset(found) if paper is None else resolve_dataset(paper),
-        test=read_predictions(predictions, on="test") if predictions.exists() else None,
+        test=read_predictions(predictions, on="test", classes=found.class_numbers)
+        if predictions.exists()
+        else None,
         spans=load_spans(folder / SPANS_FILE) or dict(spans or {}),
         parts=analyse_parts(folder, only_kept=not analyse, on_map=on_map),
         parts_kept=(folder / FILE).exists(),

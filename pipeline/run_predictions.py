@@ -3,22 +3,24 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from pipeline.atomic import write_text
-from pipeline.bootstrap import Interval, bootstrap_intervals
+from pipeline.bootstrap import Interval
 from pipeline.checkpoint import load_checkpoint
 from pipeline.clip_names import clip_names
 from pipeline.collection_metrics import collection_scores
 from pipeline.dataset import PackedDataset
 from pipeline.dataset_placement import place
 from pipeline.errors import StoreError
-from pipeline.evaluation import predict
+from pipeline.evaluation import predict_scores
+from pipeline.run_task import RunTask
 from pipeline.score_summary import SeedScores
 from pipeline.splits import SPLIT_NAMES, Split
 
@@ -27,23 +29,31 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
-    """Scores of n utterances by every seed.
+    """What every seed predicts for n utterances.
 
     Parameters
     ----------
     ids : tuple of str, length n
         Segment ids.
     by_seed : dict of int to ndarray of float64, shape (n,)
-        Seed to scores.
+        Seed to scores, or to the numbers of the most probable classes.
+    probabilities : dict of int to ndarray of float64, shape (n, classes)
+        Seed to those of the classes that a model has an output each for; empty otherwise.
     """
 
     ids: tuple[str, ...]
     by_seed: dict[int, Floats]
+    probabilities: dict[int, Floats] = field(default_factory=dict)
+
+    @property
+    def stacked(self) -> Floats:
+        """All seeds', shape (seeds, n)."""
+        return np.stack(list(self.by_seed.values()))
 
     @property
     def mean(self) -> Floats:
         """Mean over the seeds, shape (n,)."""
-        mean: Floats = np.stack(list(self.by_seed.values())).mean(axis=0)
+        mean: Floats = self.stacked.mean(axis=0)
         return mean
 
     @property
@@ -51,8 +61,41 @@ class Predictions:
         """Standard deviation over the seeds, n - 1 in the denominator, shape (n,); NaN for one."""
         if len(self.by_seed) == 1:
             return np.full(len(self.ids), np.nan)
-        sd: Floats = np.stack(list(self.by_seed.values())).std(axis=0, ddof=1)
+        sd: Floats = self.stacked.std(axis=0, ddof=1)
         return sd
+
+    def class_probabilities(self, task: RunTask) -> Floats:
+        """Tell how probable the classes are.
+
+        Parameters
+        ----------
+        task : RunTask
+            Of classes.
+
+        Returns
+        -------
+        ndarray of float64, shape (seeds, n, classes)
+            Of every seed.
+        """
+        if self.probabilities:
+            return np.stack(list(self.probabilities.values()))
+        return task.probabilities(self.stacked)
+
+    def together(self, task: RunTask) -> Floats:
+        """Tell what the seeds say together.
+
+        Parameters
+        ----------
+        task : RunTask
+            What is predicted.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            See :meth:`pipeline.run_task.RunTask.together`.
+        """
+        likely = self.class_probabilities(task).mean(axis=0) if task.classes else None
+        return task.together(self.stacked, likely)
 
     def targets(
         self, dataset: PackedDataset, ids: Sequence[str]
@@ -80,7 +123,7 @@ class Predictions:
         return rows[known], labels[known]
 
     def intervals(
-        self, dataset: PackedDataset, ids: Sequence[str]
+        self, dataset: PackedDataset, ids: Sequence[str], task: RunTask
     ) -> tuple[dict[str, Interval], dict[str, Interval]]:
         """Tell how far metrics would move with other clips.
 
@@ -90,25 +133,26 @@ class Predictions:
             With their labels.
         ids : sequence of str
             Segment ids, all predicted; the labelled ones count.
+        task : RunTask
+            What is predicted.
 
         Returns
         -------
         of_seeds : dict of str to Interval
             Metric to the 95 % interval of its mean over the seeds.
         of_mean : dict of str to Interval
-            Metric to that of the seeds' mean prediction.
+            Metric to that of what the seeds say together.
         """
         rows, target = self.targets(dataset, ids)
         clips = clip_names([self.ids[row] for row in rows])
-        seeds = np.stack(list(self.by_seed.values()))[:, rows]
         of_seeds, of_mean = (
-            bootstrap_intervals(predictions=scores, target=target, clips=clips)
-            for scores in (seeds, self.mean[rows])
+            task.intervals(said, target, clips=clips)
+            for said in (task.said(self.stacked)[:, rows], self.together(task)[rows])
         )
         return of_seeds, of_mean
 
     def collection_scores(
-        self, dataset: PackedDataset, ids: Sequence[str], *, log_odds: bool, classes: int = 0
+        self, dataset: PackedDataset, ids: Sequence[str]
     ) -> dict[str, dict[str, SeedScores]]:
         """Score as single collections do, see :mod:`pipeline.collection_metrics`.
 
@@ -118,10 +162,6 @@ class Predictions:
             With their labels.
         ids : sequence of str
             Segment ids, all predicted; the labelled ones count.
-        log_odds : bool
-            Whether the scores are log odds of the second of two classes.
-        classes : int
-            How many classes labels and scores are the numbers of; 0 where they are none.
 
         Returns
         -------
@@ -131,16 +171,19 @@ class Predictions:
         rows, target = self.targets(dataset, ids)
         labels = dataset.labels.double().cpu().numpy()
         return collection_scores(
-            predictions=np.stack(list(self.by_seed.values()))[:, rows],
+            predictions=self.stacked[:, rows],
             target=target,
             clips=clip_names([self.ids[row] for row in rows]),
             labels=labels[np.isfinite(labels)],
-            log_odds=log_odds,
-            classes=classes,
         )
 
-    def save(self, path: Path, *, dataset: PackedDataset, split: Split) -> None:
+    def save(
+        self, path: Path, *, dataset: PackedDataset, split: Split, classes: Sequence[str] = ()
+    ) -> None:
         """Write as CSV, atomically: segment, split, target, each seed, mean.
+
+        Of numbered classes the names are written, instead of the mean the class that is most
+        probable by the seeds' mean, and then the mean probability of each.
 
         Parameters
         ----------
@@ -150,18 +193,37 @@ class Predictions:
             With the labels; an unlabelled utterance's target is left empty.
         split : Split
             That the utterances belong to.
+        classes : sequence of str
+            Names of numbered classes.
         """
         place = {name: on for on in SPLIT_NAMES for name in getattr(split, on)}
         labels = dataset.labels[dataset.positions(self.ids)].tolist()
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        seeds = [f"seed {seed}" for seed in self.by_seed]
-        writer.writerow(["segment", "split", "target", *seeds, "mean"])
-        columns = zip(*self.by_seed.values(), self.mean, strict=True)
-        for name, label, values in zip(self.ids, labels, columns, strict=True):
-            target = "" if np.isnan(label) else f"{label:.6g}"
-            writer.writerow([name, place[name], target, *(f"{value:.6g}" for value in values)])
+        heading = ["segment", "split", "target", *(f"seed {seed}" for seed in self.by_seed)]
+        likely = np.zeros((len(self.ids), 0))
+        together = self.mean
+        if classes:
+            likely = np.stack(list(self.probabilities.values())).mean(axis=0)
+            together = likely.argmax(axis=1).astype(np.float64)
+        writer.writerow([*heading, _TOGETHER if classes else "mean", *map(_column, classes)])
+        columns = zip(*self.by_seed.values(), together, strict=True)
+        for name, label, said, shares in zip(self.ids, labels, columns, likely, strict=True):
+            target = "" if np.isnan(label) else _text(label, classes)
+            values = (_text(value, classes) for value in said)
+            writer.writerow([name, place[name], target, *values, *(f"{p:.6g}" for p in shares)])
         write_text(path, stream.getvalue())
+
+
+_TOGETHER = "together"
+
+
+def _column(name: str) -> str:
+    return f"p({name})"
+
+
+def _text(value: float, classes: Sequence[str]) -> str:
+    return classes[int(value)] if classes else f"{value:.6g}"
 
 
 class Scored(NamedTuple):
@@ -174,15 +236,18 @@ class Scored(NamedTuple):
     target : ndarray of float64, shape (n,)
         Labels.
     by_seed : ndarray of float64, shape (seeds, n)
-        Scores.
+        Scores, or numbers of classes.
+    probabilities : ndarray of float64, shape (n, classes), or None
+        Of numbered classes, mean over the seeds.
     """
 
     ids: tuple[str, ...]
     target: Floats
     by_seed: Floats
+    probabilities: Floats | None = None
 
 
-def read_predictions(path: Path, *, on: str) -> Scored:
+def read_predictions(path: Path, *, on: str, classes: Sequence[str] = ()) -> Scored:
     """Read what :meth:`Predictions.save` wrote of a split's labelled utterances.
 
     Parameters
@@ -191,6 +256,8 @@ def read_predictions(path: Path, *, on: str) -> Scored:
         A run's ``predictions.csv``.
     on : {"train", "valid", "test"}
         Which split.
+    classes : sequence of str
+        Names of numbered classes.
 
     Returns
     -------
@@ -206,10 +273,14 @@ def read_predictions(path: Path, *, on: str) -> Scored:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = [r for r in csv.DictReader(stream) if r["split"] == on and r["target"]]
         seeds = [name for name in rows[0] if name.startswith("seed ")]
+        numbers = {name: float(number) for number, name in enumerate(classes)}
+        read = numbers.__getitem__ if classes else float
+        likely = [[float(row[_column(name)]) for name in classes] for row in rows]
         return Scored(
             ids=tuple(row["segment"] for row in rows),
-            target=np.array([float(row["target"]) for row in rows]),
-            by_seed=np.array([[float(row[seed]) for row in rows] for seed in seeds]),
+            target=np.array([read(row["target"]) for row in rows]),
+            by_seed=np.array([[read(row[seed]) for row in rows] for seed in seeds]),
+            probabilities=np.array(likely) if classes else None,
         )
     except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
         raise StoreError(
@@ -254,14 +325,18 @@ def predict_seeds(
         If the data set's columns are not those of the training, or an id is not in it.
     """
     index = dataset.positions(ids)
-    by_seed = {}
+    by_seed, probabilities = {}, {}
     for seed in seeds:
         checkpoint = load_checkpoint(folder / f"seed-{seed}" / "model.safetensors")
-        scores = predict(
+        scores = predict_scores(
             model=checkpoint.model.to(device),
             normaliser=checkpoint.normaliser,
             dataset=place(checkpoint.fit(dataset), device=device),
             index=index,
         )
-        by_seed[seed] = scores.double().numpy()
-    return Predictions(ids=tuple(ids), by_seed=by_seed)
+        values: Floats = scores.double().numpy()
+        if values.ndim == 2:
+            probabilities[seed] = softmax(values, axis=1)
+            values = values.argmax(axis=1).astype(np.float64)
+        by_seed[seed] = values
+    return Predictions(ids=tuple(ids), by_seed=by_seed, probabilities=probabilities)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter
 
@@ -19,16 +20,17 @@ from pipeline.checkpoint import FORMAT, plain_model_config
 from pipeline.dataset import PackedDataset
 from pipeline.errors import ConfigError
 from pipeline.evaluation import constant_baseline, labelled
-from pipeline.figures import draw_labels, draw_losses, draw_scatter, save_figure
+from pipeline.figures import save_figure
 from pipeline.fingerprint import settings_digest
-from pipeline.metrics import SentimentMetrics, sentiment_metrics
 from pipeline.report import RunReport, SeedReport, summarise
 from pipeline.run_examples import SourceSpan, save_spans
+from pipeline.run_figures import run_figures
 from pipeline.run_findings import SPANS_FILE
 from pipeline.run_folder import load_run, mark_latest
 from pipeline.run_pages import write_pages
 from pipeline.run_parts import save_parts
 from pipeline.run_predictions import Floats, Predictions, predict_seeds
+from pipeline.run_task import Metrics, RunTask
 from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.training import train_seeds
 from pipeline.training_config import Device, TrainingConfig, choose_device
@@ -240,12 +242,18 @@ class _Run:
             "data_digest": self.dataset.digest,
         }
 
+    @property
+    def task(self) -> RunTask:
+        labels = self.dataset.labels.double().cpu().numpy()
+        return RunTask.of(self.model_config, labels=labels[np.isfinite(labels)])
+
     def complete(
         self, context: Mapping[str, Any], on_progress: Callable[[int, EpochRecord], None] | None
     ) -> RunReport:
         # first, since it refuses a split that cannot be evaluated before hours of training
+        task = self.task
         constant = {
-            on: constant_baseline(dataset=self.dataset, split=self.split, on=on)
+            on: constant_baseline(dataset=self.dataset, split=self.split, on=on, task=task)
             for on in SPLIT_NAMES
         }
         config = self.settings | {"split": asdict(self.split)}
@@ -262,7 +270,7 @@ class _Run:
         started = time.perf_counter()
         predictions = self._predict()
         seeds, ensemble = self._evaluate(results, predictions)
-        of_seeds, of_mean = predictions.intervals(self.dataset, self.split.test)
+        of_seeds, of_mean = predictions.intervals(self.dataset, self.split.test, task)
         spent = {
             "train": sum(epoch.seconds for result in results.values() for epoch in result.history),
             "evaluate": time.perf_counter() - started,
@@ -276,19 +284,17 @@ class _Run:
             device=results[self.training.seeds[0]].device,
             timings=context["timings"] | spent,
             seeds=seeds,
-            summary=summarise(seeds),
+            summary=summarise(seeds, metric_names=task.metric_names),
             ensemble=ensemble,
             constant=constant,
             intervals={"test": of_seeds},
             ensemble_intervals={"test": of_mean},
-            collection=predictions.collection_scores(
-                self.dataset,
-                self.split.test,
-                log_odds=self.model_config.get("regression") == "logistic",
-                classes=len(self.model_config.get("classes", ())),
-            ),
+            collection={}
+            if task.classes
+            else predictions.collection_scores(self.dataset, self.split.test),
             failures=tuple(context["failures"]),
             extraction=context["extraction"],
+            classes=task.classes,
         )
         self._keep_for_report(context["examples"])
         self._write(report, predictions)
@@ -316,29 +322,34 @@ class _Run:
             ids=self.split.train + self.split.valid + self.split.test,
             device=choose_device(self.training.device),
         )
-        predictions.save(self.folder / "predictions.csv", dataset=self.dataset, split=self.split)
+        predictions.save(
+            self.folder / "predictions.csv",
+            dataset=self.dataset,
+            split=self.split,
+            classes=self.model_config.get("classes", ()),
+        )
         return predictions
 
     def _evaluate(
         self, results: Mapping[int, SeedResult], predictions: Predictions
-    ) -> tuple[tuple[SeedReport, ...], dict[str, SentimentMetrics]]:
-        """Metrics of every seed and of the mean prediction, by split."""
+    ) -> tuple[tuple[SeedReport, ...], dict[str, Metrics]]:
+        """Metrics of every seed and of what they say together, by split."""
         seeds = tuple(
             SeedReport(
                 seed=seed,
                 best_epoch=result.best_epoch,
                 history=result.history,
-                metrics=self._metrics(predictions, predictions.by_seed[seed]),
+                metrics=self._metrics(predictions, self.task.said(predictions.by_seed[seed])),
             )
             for seed, result in results.items()
         )
-        return seeds, self._metrics(predictions, predictions.mean)
+        return seeds, self._metrics(predictions, predictions.together(self.task))
 
-    def _metrics(self, predictions: Predictions, scores: Floats) -> dict[str, SentimentMetrics]:
+    def _metrics(self, predictions: Predictions, said: Floats) -> dict[str, Metrics]:
         metrics = {}
         for on in SPLIT_NAMES:
             rows, target = predictions.targets(self.dataset, getattr(self.split, on))
-            metrics[on] = sentiment_metrics(prediction=scores[rows], target=target)
+            metrics[on] = self.task.metrics(said[rows], target)
         return metrics
 
     def _write(self, report: RunReport, predictions: Predictions) -> None:
@@ -346,14 +357,7 @@ class _Run:
         targets = {
             on: predictions.targets(self.dataset, getattr(self.split, on)) for on in SPLIT_NAMES
         }
-        rows, target = targets["test"]
-        shown = {seed: scores[rows] for seed, scores in predictions.by_seed.items()}
-        drawn = {
-            "losses": draw_losses(report.seeds),
-            "scatter": draw_scatter(target=target, predictions=shown),
-            "labels": draw_labels({on: labels for on, (_, labels) in targets.items()}),
-        }
-        for name, figure in drawn.items():
+        for name, figure in run_figures(report, predictions, targets).items():
             save_figure(figure, self.folder / "figures" / f"{name}.png")
         write_pages(self.folder, report)
         report.save(self.folder / "report.json")

@@ -8,7 +8,6 @@ from rich.text import Text
 
 from pipeline.extraction import ExtractionReport
 from pipeline.ingest import IngestReport
-from pipeline.metrics import METRIC_NAMES
 from pipeline.records import Failure
 from pipeline.report import RunReport
 from pipeline.run_evaluation import RunEvaluation
@@ -107,12 +106,12 @@ def result_table(report: RunReport) -> Table:
         Column("metric", no_wrap=True),
         f"mean ± sd, {len(report.seeds)} seeds",
         "95 % interval",
-        "mean prediction",
+        "mean probabilities" if report.classes else "mean prediction",
         "constant",
         title=f"{report.model} on the test split ({constant.n} utterances), "
         f"{SELECTION_NOTES[report.selection][1]}",
     )
-    for name in METRIC_NAMES:
+    for name in report.metric_names:
         table.add_row(
             name,
             mean_sd_text(summary[name]),
@@ -146,7 +145,7 @@ def evaluation_table(found: RunEvaluation, *, name: str) -> Table:
         *(*seeds, "mean ± sd", "95 % interval", "ensemble", "95 % interval"),
         title=f"{name} on {found.on} ({n} utterances), {note}",
     )
-    for metric in METRIC_NAMES:
+    for metric in found.summary:
         table.add_row(
             metric,
             *(number_text(getattr(found.metrics[seed], metric)) for seed in seeds),

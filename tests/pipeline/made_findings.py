@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
-from pipeline.bootstrap import bootstrap_intervals
 from pipeline.clip_names import clip_names
 from pipeline.collection_metrics import collection_scores
-from pipeline.metrics import sentiment_metrics
 from pipeline.report import RunReport, SeedReport, summarise
 from pipeline.run_examples import SourceSpan
 from pipeline.run_findings import RunFindings
 from pipeline.run_folder import mark_latest
 from pipeline.run_predictions import Scored
+from pipeline.run_task import RunTask
 from pipeline.training_state import EpochRecord
 
 EPOCHS = 4
@@ -47,15 +47,28 @@ def make_findings(
     dataset: str | None = None,
     spans: bool = True,
     number: int = 0,
+    classes: tuple[str, ...] = (),
     **changed: object,
 ) -> RunFindings:
-    """Two seeds on n utterances of n / 3 clips, with predictions as far off as told."""
+    """Two seeds on n utterances of n / 3 clips, with predictions as far off as told.
+
+    Of classes the target are their numbers, and the noise is that of their scores.
+    """
     generator = np.random.default_rng(0)
     labels = np.round(np.clip(generator.normal(size=n) * 1.5, -3, 3), 2)
     labels = labels if target is None else np.asarray(target, float)
     ids = tuple(f"clip{row // 3:02}:{row % 3}.0-{row % 3 + 1}.0" for row in range(n))
+    model_config = {"width": 8} | ({"classes": list(classes)} if classes else {})
+    task = RunTask.of(model_config, labels=labels)
     by_seed = labels + noise * np.random.default_rng(number + 1).normal(size=(2, n))
-    metrics = [{"test": sentiment_metrics(prediction=p, target=labels)} for p in by_seed]
+    likely = None
+    if classes:
+        scores = np.eye(len(classes))[labels.astype(int)] + noise * np.random.default_rng(
+            number + 1
+        ).normal(size=(2, n, len(classes)))
+        by_seed, likely = scores.argmax(axis=2).astype(float), softmax(scores, axis=2).mean(axis=0)
+    together = task.together(by_seed, likely)
+    metrics = [{"test": task.metrics(p, labels)} for p in task.said(by_seed)]
     seeds = tuple(
         SeedReport(seed=seed, best_epoch=EPOCHS - 1, history=make_history(seed), metrics=one)
         for seed, one in enumerate(metrics)
@@ -65,7 +78,7 @@ def make_findings(
         id=f"{model}-{number:012x}",
         created="2026-01-02T03:04:05.678+00:00",
         model=model,
-        model_config={"width": 8},
+        model_config=model_config,
         training={"selection": "valid", "max_epochs": EPOCHS},
         data_digest="0123456789abcdef",
         data={"utterances": {"train": 60, "valid": 20, "test": n}, "modalities": {}},
@@ -73,13 +86,14 @@ def make_findings(
         device="cpu",
         timings={"train": 12.5, "extract": 3.25},
         seeds=seeds,
-        summary=summarise(seeds),
-        ensemble={"test": sentiment_metrics(prediction=by_seed.mean(axis=0), target=labels)},
-        constant={"test": sentiment_metrics(prediction=np.zeros(n), target=labels)},
-        intervals={"test": bootstrap_intervals(predictions=by_seed, target=labels, clips=clips)},
-        collection=collection_scores(
-            predictions=by_seed, target=labels, clips=clips, labels=labels, log_odds=False
-        ),
+        summary=summarise(seeds, metric_names=task.metric_names),
+        ensemble={"test": task.metrics(together, labels)},
+        constant={"test": task.metrics(np.zeros(n), labels)},
+        intervals={"test": task.intervals(task.said(by_seed), labels, clips=clips)},
+        collection={}
+        if task.classes
+        else collection_scores(predictions=by_seed, target=labels, clips=clips, labels=labels),
+        classes=task.classes,
     )
     found = {
         name: SourceSpan(
@@ -90,7 +104,7 @@ def make_findings(
     return RunFindings(
         report=replace(report, **changed),
         dataset=dataset,
-        test=Scored(ids=ids, target=labels, by_seed=by_seed),
+        test=Scored(ids=ids, target=labels, by_seed=by_seed, probabilities=likely),
         spans=found if spans else {},
         parts=None,
         parts_kept=False,

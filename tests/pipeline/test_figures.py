@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
-from pipeline.figures import FIGURES, draw_labels, draw_losses, draw_scatter, save_figure
+from pipeline.figures import (
+    draw_confusion,
+    draw_labels,
+    draw_losses,
+    draw_scatter,
+    save_figure,
+)
 from pipeline.report import SeedReport
 from pipeline.training_state import EpochRecord
 
@@ -93,6 +99,32 @@ def test_labels_are_counted_by_class():
     assert train.get_title() == "train (4)"
 
 
+def test_labels_to_one_and_classes_have_bars_of_their_own():
+    labels = {"train": np.array([-1.0, 0.2, 0.2, 1.0])}
+    (panel,) = draw_labels(labels, label_range=(-1.0, 1.0)).axes
+    assert [bar.get_height() for bar in panel.patches] == [1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1]
+    assert panel.patches[6].get_center()[0] == pytest.approx(0.2)
+    names = ("joke", "thank", "ask")
+    (panel,) = draw_labels({"train": np.array([2.0, 0.0, 2.0])}, names=names).axes
+    assert [bar.get_height() for bar in panel.patches] == [1, 0, 2]
+    assert [tick.get_text() for tick in panel.get_xticklabels()] == list(names)
+    scatter = draw_scatter(
+        target=np.array([-1.0, 1.0]), predictions={0: np.zeros(2)}, label_range=(-1.0, 1.0)
+    ).axes[0]
+    assert scatter.get_xlim() == pytest.approx((-1.1, 1.1))
+
+
+def test_a_confusion_counts_by_true_and_predicted_class():
+    target, predicted = np.array([0.0, 0.0, 1.0, 2.0]), np.array([0.0, 2.0, 1.0, 2.0])
+    names = ("joke", "thank", "ask for help")
+    figure = draw_confusion(target=target, predicted=predicted, names=names)
+    panel = figure.axes[0]
+    counts = {(text.get_position(), text.get_text()) for text in panel.texts}
+    assert counts == {((0, 0), "1"), ((2, 0), "1"), ((1, 1), "1"), ((2, 2), "1")}
+    assert [tick.get_text() for tick in panel.get_yticklabels()] == list(names)
+    assert outside(figure) == []
+
+
 def test_nothing_is_written_over_anything():
     long = tuple(f"noise_prediction_{number}" for number in range(7))
     seeds = tuple(seed_report(n, [0.3, 0.1, 0.2], long) for n in range(5))
@@ -112,4 +144,3 @@ def test_a_png_is_written(tmp_path):
     picture = imread(io.BytesIO(path.read_bytes()))
     assert picture.ndim == 3
     assert picture.std() > 10
-    assert set(FIGURES) == {"losses", "scatter", "labels"}

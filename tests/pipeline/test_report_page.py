@@ -43,18 +43,23 @@ def test_the_headline_compares_the_model_with_a_constant(report):
     assert rows[1][5] == "–"
 
 
-def test_metrics_of_a_collection_have_a_table_of_their_own(run, dataset, report):
+def test_metrics_of_a_collection_have_a_table_and_classes_have_no_other(
+    run, dataset, report, tmp_path
+):
     page = render_markdown(report)
     assert "### nonzero" in page
-    assert "### two classes" not in page
     labels = torch.where(dataset.labels > 0, 1.0, 0.0)
     classes = run(dataset=replace(dataset, labels=labels, digest="classes"))
     page = render_markdown(classes)
     row = next(row for row in page.splitlines() if row.startswith("| Acc |"))
-    accuracy = classes.collection["two_classes"]["accuracy"]
+    accuracy = classes.summary["test"]["accuracy"]
     assert row.split(" | ")[1] == f"{accuracy.mean:.3f} ± {accuracy.sd:.3f}"
-    assert "the metrics above mean nothing here" in page
+    assert not {"MAE", "Corr", "Acc-7", "F1 has0"} & {
+        cell for line in page.splitlines() for cell in line.strip("| ").split(" | ")
+    }
     assert "### nonzero" not in page
+    assert "(figures/confusion.png)" in page
+    assert (tmp_path / "runs" / classes.id / "figures" / "confusion.png").exists()
 
 
 def test_a_selection_on_the_test_split_is_labelled(run, short, report):

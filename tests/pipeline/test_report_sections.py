@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix
 
 from pipeline.part_analysis import PartAnalysis
 from pipeline.report_blocks import Link
@@ -61,7 +62,7 @@ def test_figures_of_a_collection_stand_in_its_table():
 
 def test_the_largest_errors_come_first_and_lead_to_their_clips():
     findings = make_findings()
-    error = findings.mean - findings.test.target
+    error = findings.together - findings.test.target
     order = sorted(range(30), key=lambda row: -abs(error[row]))[:LARGEST_ERRORS]
     assert error_order(findings) == order
     table = largest_errors(findings)
@@ -72,7 +73,7 @@ def test_the_largest_errors_come_first_and_lead_to_their_clips():
     assert time == f"{span.start:.1f} to {span.end:.1f} s"
     assert text == span.text
     assert [float(x) for x in (label, prediction, off)] == pytest.approx(
-        [findings.test.target[order[0]], findings.mean[order[0]], error[order[0]]], abs=5e-3
+        [findings.test.target[order[0]], findings.together[order[0]], error[order[0]]], abs=5e-3
     )
     assert float(sd) == pytest.approx(findings.test.by_seed[:, order[0]].std(ddof=1), abs=5e-3)
 
@@ -93,26 +94,48 @@ def test_two_classes_have_a_confusion_and_nothing_else():
 
 
 def test_wrong_classes_are_named():
-    target = np.arange(30) % 3
-    made = make_findings(target=target)
-    said = np.stack([target, target, target])
-    said[:, 4] = 2
-    said[0, 7] = 2
-    report = replace(
-        made.report,
-        model_config={"classes": ["joke", "thank", "ask"]},
-        collection={"classes": made.report.collection["nonzero"]},
-    )
-    findings = replace(made, report=report, test=made.test._replace(by_seed=said.astype(float)))
-    assert findings.classes == ("joke", "thank", "ask")
-    assert findings.mean.tolist() == [2 if row == 4 else row % 3 for row in range(30)]
+    classes = ("joke", "thank", "ask")
+    findings = make_findings(target=np.arange(30) % 3, noise=0.9, classes=classes)
+    test = findings.test
+    said = test.probabilities.argmax(axis=1)
+    assert findings.together.tolist() == said.tolist()
     table = largest_errors(findings)
-    assert [row[3:] for row in table.rows] == [
-        ("thank", "ask", "100 %"),
-        ("thank", "thank", "33 %"),
-    ]
+    wrong = np.flatnonzero(said != test.target)
+    assert 5 < len(wrong) == len(table.rows) < 20
+    likely = np.array([test.probabilities[row, int(test.target[row])] for row in wrong])
+    # that of which the labelled class is the least probable comes first
+    first = wrong[likely.argmin()]
+    assert table.rows[0][2] == findings.spans[test.ids[first]].text
+    assert table.rows[0][3:] == (
+        classes[int(test.target[first])],
+        f"{likely.min():.3f}",
+        classes[said[first]],
+        f"{test.probabilities[first].max():.3f}",
+        f"{100 * (test.by_seed[:, first] != test.target[first]).mean():.0f} %",
+    )
     (panel,) = predictions_section(findings).panels
-    assert panel.data[0]["text"] == [["10", "0", "0"], ["0", "9", "1"], ["0", "0", "10"]]
+    counts = confusion_matrix(test.target, said)
+    assert panel.data[0]["text"] == [[str(n) for n in row] for row in counts]
+    assert panel.data[0]["x"] == panel.data[0]["y"] == list(classes)
+
+
+def test_scores_of_classes_are_those_of_classes_alone():
+    findings = make_findings(
+        model="misa",
+        dataset="MIntRec",
+        target=np.arange(30) % 3,
+        classes=("joke", "thank", "ask"),
+    )
+    section = scores_section(findings)
+    names = ["Acc", "F1", "F1 weighted", "precision", "recall"]
+    headline, *others = section.tables
+    assert [row[0] for row in headline.rows] == names
+    assert headline.heading[3] == "mean of the seeds' probabilities"
+    published = {row[0]: row[-1] for row in headline.rows}
+    assert published["Acc"] == "0.7229 (arXiv 2401.11818 (MInD), table 3)"
+    assert published["F1 weighted"] == ""
+    assert [table.caption for table in others] == ["Published on MIntRec", "Every seed"]
+    assert others[-1].heading[-5:] == tuple(names)
 
 
 def test_a_run_without_predictions_says_so():
@@ -121,7 +144,7 @@ def test_a_run_without_predictions_says_so():
     assert (section.panels, section.tables) == ((), ())
     assert "holds no predictions" in section.text
     assert error_order(findings) == []
-    assert findings.mean.shape == (0,)
+    assert findings.together.shape == (0,)
 
 
 def test_why_there_are_no_parts():

@@ -25,7 +25,7 @@ def test_what_a_folder_holds(folder, made):
     assert found.report.id == folder.name
     assert found.test.ids == made.test.ids
     assert np.allclose(found.test.target, made.test.target)
-    assert np.allclose(found.mean, made.test.by_seed.mean(axis=0))
+    assert np.allclose(found.together, made.test.by_seed.mean(axis=0))
     assert (found.dataset, found.spans, found.parts, found.parts_kept) == (None, {}, None, False)
 
 

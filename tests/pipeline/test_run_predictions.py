@@ -9,6 +9,7 @@ import torch
 from pipeline.bootstrap import bootstrap_intervals
 from pipeline.errors import DataError, StoreError
 from pipeline.run_predictions import Predictions, predict_seeds, read_predictions
+from pipeline.run_task import RunTask
 from pipeline.splits import Split
 
 
@@ -43,7 +44,7 @@ def test_intervals_are_over_clips_and_leave_unlabelled_ones_out(dataset):
     named = replace(dataset, ids=names + dataset.ids[5:])
     one, two = np.random.default_rng(0).normal(size=(2, 5))
     found = Predictions(ids=names, by_seed={0: one, 1: two})
-    of_seeds, of_mean = found.intervals(named, names)
+    of_seeds, of_mean = found.intervals(named, names, RunTask())
     given = {"target": labels[:4].double().numpy(), "clips": ["a", "a", "b", "c"]}
     assert of_seeds == bootstrap_intervals(predictions=[one[:4], two[:4]], **given)
     assert of_mean == bootstrap_intervals(predictions=(one + two)[:4] / 2, **given)
@@ -108,3 +109,30 @@ def test_predicting_leaves_random_numbers_alone(run, tmp_path, dataset):
         device="cpu",
     )
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_file_of_a_run_of_classes_names_them(tmp_path, dataset):
+    labels = torch.tensor([2.0, float("nan"), 0.0])
+    named = replace(dataset, labels=torch.cat([labels, dataset.labels[3:]]))
+    classes = ("joke", "ask, again", "thank")
+    likely = {0: np.full((3, 3), [0.2, 0.5, 0.3]), 1: np.full((3, 3), [0.7, 0.1, 0.2])}
+    said = Predictions(
+        ids=("u000", "u001", "u002"),
+        by_seed={0: np.ones(3), 1: np.zeros(3)},
+        probabilities=likely,
+    )
+    path = tmp_path / "p.csv"
+    split = Split(train=("u000", "u001"), valid=(), test=("u002",))
+    said.save(path, dataset=named, split=split, classes=classes)
+    with path.open(newline="") as stream:
+        heading, *rows = csv.reader(stream)
+    assert heading[2:] == ["target", "seed 0", "seed 1", "together", *(f"p({c})" for c in classes)]
+    assert rows[0][:6] == ["u000", "train", "thank", "ask, again", "joke", "joke"]
+    assert [float(value) for value in rows[0][6:]] == pytest.approx([0.45, 0.3, 0.25])
+    assert rows[1][2] == ""
+    found = read_predictions(path, on="test", classes=classes)
+    assert (found.ids, found.target.tolist()) == (("u002",), [0.0])
+    assert found.by_seed.tolist() == [[1.0], [0.0]]
+    np.testing.assert_allclose(found.probabilities, [[0.45, 0.3, 0.25]])
+    with pytest.raises(StoreError, match="train again"):
+        read_predictions(path, on="test", classes=classes[1:])
