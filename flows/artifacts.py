@@ -14,13 +14,13 @@ from flows.report_server import page_address
 from pipeline.chain import Project
 from pipeline.extraction import ExtractionReport
 from pipeline.maintenance import Maintenance
+from pipeline.prediction_records import PredictionReport
 from pipeline.records import Failure
 from pipeline.report import RunReport
 from pipeline.retraining import Retraining
 from pipeline.run_comparison import Comparison
 from pipeline.run_folder import load_run
 from pipeline.score_text import SELECTION_NOTES, interval_text, mean_sd_text, number_text
-from pipeline.video_prediction import PredictionReport
 
 #: A page of Prefect's shows this many rows at once.
 LONGEST_TABLE = 200
@@ -280,15 +280,20 @@ def prediction_rows(report: PredictionReport) -> list[dict[str, str]]:
     Returns
     -------
     list of dict
-        ``video``, ``seconds``, ``text``, ``prediction`` and ``interval`` of every utterance.
+        ``video``, ``seconds``, ``text``, ``prediction`` and ``interval`` of every utterance; of
+        classes the predicted one with its probability, and the set of classes.
     """
     return [
         {
             "video": Path(video.path).name,
             "seconds": f"{said.start:.1f}–{said.end:.1f}",
             "text": said.text,
-            "prediction": number_text(said.prediction),
-            "interval": interval_text(said.label_interval),
+            "prediction": " ".join(
+                filter(None, (said.predicted_class, number_text(said.prediction)))
+            ),
+            "interval": ", ".join(said.class_set or ())
+            if said.predicted_class
+            else interval_text(said.label_interval),
         }
         for video in report.videos
         for said in video.utterances

@@ -17,9 +17,10 @@ from pipeline.champion import serving_run
 from pipeline.config import RunConfig
 from pipeline.manifest import read_manifest
 from pipeline.prediction_files import write_predictions
+from pipeline.prediction_records import PredictionReport
 from pipeline.records import Transcript
 from pipeline.run_folder import load_run
-from pipeline.video_prediction import PredictionReport, predict_ingested, prediction_project
+from pipeline.video_prediction import predict_ingested, prediction_project
 
 
 @flow(
@@ -35,7 +36,7 @@ def predict_new_videos(
     run: str | None = None,
     output: Path | None = None,
 ) -> State[str]:
-    """Extract what is missing of some videos, and predict the sentiment of all their utterances.
+    """Extract what is missing of some videos, and predict all their utterances.
 
     Parameters
     ----------

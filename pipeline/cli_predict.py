@@ -11,8 +11,9 @@ from pipeline.cli_options import DEFAULTS, Options, console, progress_bar, show_
 from pipeline.errors import ConfigError
 from pipeline.manifest import read_manifest
 from pipeline.prediction_files import check_output, write_predictions
+from pipeline.prediction_records import PredictionReport
 from pipeline.records import Transcript
-from pipeline.video_prediction import PredictionReport, predict_videos, prediction_project
+from pipeline.video_prediction import predict_videos, prediction_project
 
 
 def predict(
@@ -22,7 +23,7 @@ def predict(
     level: float = 0.95,
     options: Options = DEFAULTS,
 ) -> None:
-    """Predict the sentiment of videos, with intervals and what moved it.
+    """Predict the sentiment or the classes of videos, with intervals and what moved it.
 
     Parameters
     ----------

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from pipeline.checkpoint import Checkpoint, load_checkpoint
 from pipeline.dataset import PackedDataset
 from pipeline.dataset_placement import place
-from pipeline.evaluation import predict
+from pipeline.evaluation import predict_scores
 
 Floats = npt.NDArray[np.float64]
 #: Predictions by the modalities that were left in.
@@ -91,8 +92,9 @@ def predict_coalitions(
 
     Returns
     -------
-    list of dict of frozenset of str to ndarray of float64, shape (n,)
-        By seed, what is predicted from these modalities alone.
+    list of dict of frozenset of str to ndarray of float64, shape (n,) or (n, classes)
+        By seed, what is predicted from these modalities alone; of classes that the model has an
+        output each for their probabilities.
 
     Raises
     ------
@@ -119,11 +121,11 @@ def _predict_from(kept: frozenset[str], checkpoint: Checkpoint, dataset: PackedD
         ids=dataset.ids,
         digest=dataset.digest,
     ).select(checkpoint.names)
-    scores = predict(
+    scores = predict_scores(
         model=checkpoint.model,
         normaliser=checkpoint.normaliser,
         dataset=left,
         index=left.positions(left.ids),
     )
     values: Floats = scores.double().numpy()
-    return values
+    return values if values.ndim == 1 else softmax(values, axis=1)

@@ -11,13 +11,13 @@ from models.batch import MODALITIES
 from pipeline.atomic import write_text
 from pipeline.bootstrap import Interval
 from pipeline.errors import ConfigError
+from pipeline.prediction_records import PredictionReport, UtterancePrediction, VideoPrediction
 from pipeline.subtitle_writer import clock_text
-from pipeline.video_prediction import PredictionReport, UtterancePrediction, VideoPrediction
 
 SUFFIXES = (".json", ".csv", ".vtt")
 #: Columns of the table; times in seconds, empty where there is no value.
 COLUMNS = (
-    *("video", "start", "end", "text", "label", "prediction", "sd", "probability"),
+    *("video", "start", "end", "text", "label", "class", "prediction", "sd", "class_set"),
     *("label_low", "label_high", "seed_low", "seed_high"),
     *(f"from_{name}" for name in MODALITIES),
     *("without_all", "seen"),
@@ -122,7 +122,7 @@ def predictions_json(report: PredictionReport) -> str:
     Returns
     -------
     str
-        JSON with the names of :class:`~pipeline.video_prediction.PredictionReport` and what is in
+        JSON with the names of :class:`~pipeline.prediction_records.PredictionReport` and what is in
         it; what is not defined is null.
     """
     return TypeAdapter(PredictionReport).dump_json(report, indent=1).decode() + "\n"
@@ -160,7 +160,10 @@ def _cells(said: UtterancePrediction) -> list[str]:
         f"{said.start:.3f}",
         f"{said.end:.3f}",
         said.text,
-        *map(_number, (said.label, said.prediction, said.sd, said.probability)),
+        _number(said.label),
+        said.predicted_class or "",
+        *map(_number, (said.prediction, said.sd)),
+        "; ".join(said.class_set or ()),
         *map(_number, (*ends, *shares, said.without_all)),
         "yes" if said.seen else "no",
     ]
@@ -171,7 +174,7 @@ def _number(value: float | None) -> str:
 
 
 def predictions_track(video: VideoPrediction, *, level: float) -> str:
-    """Write a track for a player: what is said, the score with its sign, what moved it.
+    """Write a track for a player: what is said, the score or the class, what moved it.
 
     Parameters
     ----------
@@ -184,7 +187,8 @@ def predictions_track(video: VideoPrediction, *, level: float) -> str:
     -------
     str
         WebVTT. The score stands in a span of the class ``positive``, ``negative`` or ``neutral``,
-        for style sheets (``::cue(.negative)``).
+        for style sheets (``::cue(.negative)``); a class stands in one of the class ``class``, with
+        its probability and the set of classes behind it.
 
     References
     ----------
@@ -200,7 +204,7 @@ def _cue(number: int, said: UtterancePrediction, level: float) -> str:
     lines = [str(number), f"{clock_text(start)} --> {clock_text(end)}"]
     words = " ".join(said.text.split())
     if words:
-        lines.append("".join(_ESCAPES.get(sign, sign) for sign in words))
+        lines.append(_escaped(words))
     lines.append(_score_line(said, level))
     if said.contributions:
         shares = sorted(said.contributions.items(), key=lambda share: -abs(share[1]))
@@ -210,8 +214,22 @@ def _cue(number: int, said: UtterancePrediction, level: float) -> str:
 
 def _score_line(said: UtterancePrediction, level: float) -> str:
     sign = "neutral" if said.prediction == 0 else "positive" if said.prediction > 0 else "negative"
-    score = f"{said.prediction:+.2f}" if said.probability is None else f"{said.probability:.0%}"
-    return f"<c.{sign}>{score}</c>{_interval(said, level)}"
+    if said.predicted_class is not None:
+        return _class_line(said, level)
+    return f"<c.{sign}>{said.prediction:+.2f}</c>{_interval(said, level)}"
+
+
+def _class_line(said: UtterancePrediction, level: float) -> str:
+    spread = "" if said.sd != said.sd else f" ± {said.sd:.0%}"
+    names = ", ".join(said.class_set or ())
+    among = f" ({level:.0%}: {names})" if names else ""
+    return f"<c.class>{_escaped(said.predicted_class or '')}</c> {said.prediction:.0%}{spread}" + (
+        _escaped(among)
+    )
+
+
+def _escaped(text: str) -> str:
+    return "".join(_ESCAPES.get(sign, sign) for sign in text)
 
 
 def _interval(said: UtterancePrediction, level: float) -> str:
@@ -219,8 +237,6 @@ def _interval(said: UtterancePrediction, level: float) -> str:
         (said.label_interval, ""),
         (said.seed_interval, " over seeds"),
     )
-    if said.probability is not None:
-        return ""
     for interval, kind in found:
         if interval is not None:
             return f" ({level:.0%}{kind}: {interval.low:+.2f} to {interval.high:+.2f})"

@@ -85,6 +85,36 @@ def conformal_radius(*, residuals: npt.ArrayLike, level: float = 0.95) -> float:
     return math.inf if rank > len(sizes) else float(sizes[rank - 1])
 
 
+def conformal_set(*, probabilities: npt.ArrayLike, radius: float) -> npt.NDArray[np.bool_]:
+    """Tell among which classes the true one is.
+
+    Split conformal prediction again, with ``1 - p`` of the true class for a residual: all classes
+    whose probability lacks no more than the radius to 1. The most probable one is always among
+    them, which makes the set larger where it would be empty, and never less certain.
+
+    Parameters
+    ----------
+    probabilities : array_like, shape (n, classes)
+        Of n utterances.
+    radius : float
+        The :func:`conformal_radius` of ``1 - p``, finite.
+
+    Returns
+    -------
+    ndarray of bool, shape (n, classes)
+        Which classes are in.
+
+    References
+    ----------
+    Sadinle, Lei, Wasserman: Least ambiguous set-valued classifiers with bounded error levels, JASA
+    114 (2019), section 3; Vovk, Gammerman, Shafer: Algorithmic learning in a random world (2005).
+    """
+    likely = np.asarray(probabilities, np.float64)
+    most = likely == likely.max(axis=1, keepdims=True)
+    inside: npt.NDArray[np.bool_] = most | (1 - likely <= radius)
+    return inside
+
+
 def check_level(level: float) -> None:
     """Refuse what is no probability of an interval.
 

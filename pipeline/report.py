@@ -132,11 +132,6 @@ class RunReport:
         return RunTask.of(self.model_config, classes=self.classes) if self.classes else RunTask()
 
     @property
-    def class_numbers(self) -> tuple[str, ...]:
-        """Names of the classes whose numbers are the labels; none where labels are scores."""
-        return self.classes if self.task.numbered else ()
-
-    @property
     def metric_names(self) -> tuple[str, ...]:
         """The metrics of the test split, in the order of a table's columns."""
         return tuple(self.summary["test"])

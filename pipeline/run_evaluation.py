@@ -88,21 +88,22 @@ def evaluate_run(
     if on not in SPLIT_NAMES:
         raise DataError(f"unknown split {on!r}; there are {list(SPLIT_NAMES)}")
     report, ids = load_run(runs_folder, run), getattr(split, on)
+    task = report.task
     predictions = predict_seeds(
         folder=runs_folder / report.id,
         seeds=tuple(seed.seed for seed in report.seeds),
         dataset=dataset,
         ids=ids,
         device=choose_device(device),
+        task=task,
     )
-    task = report.task
     rows, target = predictions.targets(dataset, ids)
     said = {f"seed {seed}": task.said(values) for seed, values in predictions.by_seed.items()}
     metrics = {
         name: task.metrics(values[rows], target)
-        for name, values in (said | {"ensemble": predictions.together(task)}).items()
+        for name, values in (said | {"ensemble": predictions.together}).items()
     }
-    of_seeds, of_mean = predictions.intervals(dataset, ids, task)
+    of_seeds, of_mean = predictions.intervals(dataset, ids)
     return RunEvaluation(
         run=report.id,
         on=on,

@@ -40,7 +40,7 @@ def run_figures(
         "labels": draw_labels(labels, names=task.classes, label_range=report.label_range),
     }
     if task.classes:
-        together = predictions.together(task)[rows]
+        together = predictions.together[rows]
         drawn["confusion"] = draw_confusion(
             target=labels["test"], predicted=together, names=task.classes
         )

@@ -68,10 +68,7 @@ class RunFindings:
         """Of the classes, mean over the seeds, shape (n, classes)."""
         if self.test is None or not self.report.classes:
             return np.zeros((0, len(self.report.classes)))
-        if self.test.probabilities is not None:
-            return self.test.probabilities
-        mean: Floats = self.report.task.probabilities(self.test.by_seed).mean(axis=0)
-        return mean
+        return self.test.class_probabilities(self.report.task)
 
     @property
     def error(self) -> Floats:
@@ -129,7 +126,7 @@ def read_findings(
     return RunFindings(
         report=found,
         dataset=_known_dataset(found) if paper is None else resolve_dataset(paper),
-        test=read_predictions(predictions, on="test", classes=found.class_numbers)
+        test=read_predictions(predictions, on="test", classes=found.task.class_numbers)
         if predictions.exists()
         else None,
         spans=load_spans(folder / SPANS_FILE) or dict(spans or {}),

@@ -39,11 +39,14 @@ class Predictions:
         Seed to scores, or to the numbers of the most probable classes.
     probabilities : dict of int to ndarray of float64, shape (n, classes)
         Seed to those of the classes that a model has an output each for; empty otherwise.
+    task : RunTask
+        What is predicted.
     """
 
     ids: tuple[str, ...]
     by_seed: dict[int, Floats]
     probabilities: dict[int, Floats] = field(default_factory=dict)
+    task: RunTask = field(default_factory=RunTask)
 
     @property
     def stacked(self) -> Floats:
@@ -64,38 +67,18 @@ class Predictions:
         sd: Floats = self.stacked.std(axis=0, ddof=1)
         return sd
 
-    def class_probabilities(self, task: RunTask) -> Floats:
-        """Tell how probable the classes are.
-
-        Parameters
-        ----------
-        task : RunTask
-            Of classes.
-
-        Returns
-        -------
-        ndarray of float64, shape (seeds, n, classes)
-            Of every seed.
-        """
+    @property
+    def class_probabilities(self) -> Floats:
+        """Of every seed, shape (seeds, n, classes)."""
         if self.probabilities:
             return np.stack(list(self.probabilities.values()))
-        return task.probabilities(self.stacked)
+        return self.task.probabilities(self.stacked)
 
-    def together(self, task: RunTask) -> Floats:
-        """Tell what the seeds say together.
-
-        Parameters
-        ----------
-        task : RunTask
-            What is predicted.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            See :meth:`pipeline.run_task.RunTask.together`.
-        """
-        likely = self.class_probabilities(task).mean(axis=0) if task.classes else None
-        return task.together(self.stacked, likely)
+    @property
+    def together(self) -> Floats:
+        """What the seeds say, shape (n,); see :meth:`pipeline.run_task.RunTask.together`."""
+        likely = self.class_probabilities.mean(axis=0) if self.task.classes else None
+        return self.task.together(self.stacked, likely)
 
     def targets(
         self, dataset: PackedDataset, ids: Sequence[str]
@@ -123,7 +106,7 @@ class Predictions:
         return rows[known], labels[known]
 
     def intervals(
-        self, dataset: PackedDataset, ids: Sequence[str], task: RunTask
+        self, dataset: PackedDataset, ids: Sequence[str]
     ) -> tuple[dict[str, Interval], dict[str, Interval]]:
         """Tell how far metrics would move with other clips.
 
@@ -133,8 +116,6 @@ class Predictions:
             With their labels.
         ids : sequence of str
             Segment ids, all predicted; the labelled ones count.
-        task : RunTask
-            What is predicted.
 
         Returns
         -------
@@ -146,8 +127,8 @@ class Predictions:
         rows, target = self.targets(dataset, ids)
         clips = clip_names([self.ids[row] for row in rows])
         of_seeds, of_mean = (
-            task.intervals(said, target, clips=clips)
-            for said in (task.said(self.stacked)[:, rows], self.together(task)[rows])
+            self.task.intervals(said, target, clips=clips)
+            for said in (self.task.said(self.stacked)[:, rows], self.together[rows])
         )
         return of_seeds, of_mean
 
@@ -177,9 +158,7 @@ class Predictions:
             labels=labels[np.isfinite(labels)],
         )
 
-    def save(
-        self, path: Path, *, dataset: PackedDataset, split: Split, classes: Sequence[str] = ()
-    ) -> None:
+    def save(self, path: Path, *, dataset: PackedDataset, split: Split) -> None:
         """Write as CSV, atomically: segment, split, target, each seed, mean.
 
         Of numbered classes the names are written, instead of the mean the class that is most
@@ -193,29 +172,22 @@ class Predictions:
             With the labels; an unlabelled utterance's target is left empty.
         split : Split
             That the utterances belong to.
-        classes : sequence of str
-            Names of numbered classes.
         """
         place = {name: on for on in SPLIT_NAMES for name in getattr(split, on)}
         labels = dataset.labels[dataset.positions(self.ids)].tolist()
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         heading = ["segment", "split", "target", *(f"seed {seed}" for seed in self.by_seed)]
-        likely = np.zeros((len(self.ids), 0))
-        together = self.mean
+        classes, likely, together = self.task.class_numbers, np.zeros((len(self.ids), 0)), self.mean
         if classes:
-            likely = np.stack(list(self.probabilities.values())).mean(axis=0)
-            together = likely.argmax(axis=1).astype(np.float64)
-        writer.writerow([*heading, _TOGETHER if classes else "mean", *map(_column, classes)])
+            likely, together = self.class_probabilities.mean(axis=0), self.together
+        writer.writerow([*heading, "together" if classes else "mean", *map(_column, classes)])
         columns = zip(*self.by_seed.values(), together, strict=True)
         for name, label, said, shares in zip(self.ids, labels, columns, likely, strict=True):
             target = "" if np.isnan(label) else _text(label, classes)
             values = (_text(value, classes) for value in said)
             writer.writerow([name, place[name], target, *values, *(f"{p:.6g}" for p in shares)])
         write_text(path, stream.getvalue())
-
-
-_TOGETHER = "together"
 
 
 def _column(name: str) -> str:
@@ -245,6 +217,24 @@ class Scored(NamedTuple):
     target: Floats
     by_seed: Floats
     probabilities: Floats | None = None
+
+    def class_probabilities(self, task: RunTask) -> Floats:
+        """Tell how probable the classes are.
+
+        Parameters
+        ----------
+        task : RunTask
+            Of classes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, classes)
+            Mean over the seeds.
+        """
+        if self.probabilities is not None:
+            return self.probabilities
+        mean: Floats = task.probabilities(self.by_seed).mean(axis=0)
+        return mean
 
 
 def read_predictions(path: Path, *, on: str, classes: Sequence[str] = ()) -> Scored:
@@ -296,6 +286,7 @@ def predict_seeds(
     dataset: PackedDataset,
     ids: Sequence[str],
     device: str,
+    task: RunTask | None = None,
 ) -> Predictions:
     """Predict with every seed of a run.
 
@@ -311,6 +302,8 @@ def predict_seeds(
         Utterances to predict.
     device : str
         ``cpu`` or ``cuda``.
+    task : RunTask, optional
+        What the run predicts; scores without it.
 
     Returns
     -------
@@ -339,4 +332,6 @@ def predict_seeds(
             probabilities[seed] = softmax(values, axis=1)
             values = values.argmax(axis=1).astype(np.float64)
         by_seed[seed] = values
-    return Predictions(ids=tuple(ids), by_seed=by_seed, probabilities=probabilities)
+    return Predictions(
+        ids=tuple(ids), by_seed=by_seed, probabilities=probabilities, task=task or RunTask()
+    )

@@ -78,6 +78,11 @@ class RunTask:
         return cls(classes=tuple(classes), log_odds=log_odds)
 
     @property
+    def class_numbers(self) -> tuple[str, ...]:
+        """Names of the classes whose numbers are the labels; none where labels are scores."""
+        return self.classes if self.numbered else ()
+
+    @property
     def metric_names(self) -> tuple[str, ...]:
         """The metrics, in the order of a table's columns."""
         return CATEGORY_NAMES if self.classes else METRIC_NAMES

@@ -169,7 +169,7 @@ def train_run(
 def predict_run(
     *, runs_folder: Path, run: str, dataset: PackedDataset, device: Device = "auto"
 ) -> Predictions:
-    """Predict the sentiment of utterances, labelled or not, with all seeds of a run.
+    """Predict utterances, labelled or not, with all seeds of a run.
 
     Parameters
     ----------
@@ -201,6 +201,7 @@ def predict_run(
         dataset=dataset,
         ids=dataset.ids,
         device=choose_device(device),
+        task=report.task,
     )
 
 
@@ -270,7 +271,7 @@ class _Run:
         started = time.perf_counter()
         predictions = self._predict()
         seeds, ensemble = self._evaluate(results, predictions)
-        of_seeds, of_mean = predictions.intervals(self.dataset, self.split.test, task)
+        of_seeds, of_mean = predictions.intervals(self.dataset, self.split.test)
         spent = {
             "train": sum(epoch.seconds for result in results.values() for epoch in result.history),
             "evaluate": time.perf_counter() - started,
@@ -321,13 +322,9 @@ class _Run:
             dataset=self.dataset,
             ids=self.split.train + self.split.valid + self.split.test,
             device=choose_device(self.training.device),
+            task=self.task,
         )
-        predictions.save(
-            self.folder / "predictions.csv",
-            dataset=self.dataset,
-            split=self.split,
-            classes=self.model_config.get("classes", ()),
-        )
+        predictions.save(self.folder / "predictions.csv", dataset=self.dataset, split=self.split)
         return predictions
 
     def _evaluate(
@@ -343,7 +340,7 @@ class _Run:
             )
             for seed, result in results.items()
         )
-        return seeds, self._metrics(predictions, predictions.together(self.task))
+        return seeds, self._metrics(predictions, predictions.together)
 
     def _metrics(self, predictions: Predictions, said: Floats) -> dict[str, Metrics]:
         metrics = {}

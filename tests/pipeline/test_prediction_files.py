@@ -20,9 +20,9 @@ from pipeline.prediction_files import (
     predictions_track,
     write_predictions,
 )
+from pipeline.prediction_records import PredictionReport, UtterancePrediction, VideoPrediction
 from pipeline.repair_log import RepairLog
 from pipeline.subtitles import read_subtitles
-from pipeline.video_prediction import PredictionReport, UtterancePrediction, VideoPrediction
 
 CHROMIUM = shutil.which("chromium")
 PAGE = """<!doctype html><body><video muted><track default src="track.vtt"></video><pre></pre>
@@ -46,10 +46,12 @@ def said(**changes):
         end=1.5,
         text="It's <b>fine</b> & --> good,\nreally",
         label=1.0,
+        predicted_class=None,
+        class_probabilities={},
+        class_set=None,
         prediction=1.25,
         sd=0.5,
         by_seed=(0.75, 1.25, 1.75),
-        probability=None,
         seed_interval=Interval(low=0.0, high=2.5),
         label_interval=Interval(low=-0.75, high=3.0),
         modalities=("text", "audio"),
@@ -107,7 +109,8 @@ def test_table_has_a_row_for_each_utterance(report):
         float(first["prediction"]) - float(first["without_all"])
     )
     assert (first["seen"], second["seen"]) == ("no", "yes")
-    assert {second[name] for name in ("label", "sd", "label_low", "seed_low")} == {""}
+    empty = ("label", "class", "class_set", "sd", "label_low", "seed_low")
+    assert {second[name] for name in empty} == {""}
 
 
 def test_track_is_read_as_subtitles(report):
@@ -130,7 +133,34 @@ def test_track_shows_the_sign_and_what_is_known():
         "<c.negative>-1.00</c>"
     )
     assert score(prediction=0.0).startswith("<c.neutral>+0.00")
-    assert score(probability=0.777, label_interval=None) == "<c.positive>78%</c>"
+
+
+CLASSES = {
+    "label": None,
+    "predicted_class": "Ask & <wait>",
+    "class_probabilities": {"Agree": 0.25, "Ask & <wait>": 0.7, "Leave": 0.05},
+    "class_set": ("Ask & <wait>", "Agree"),
+    "prediction": 0.7,
+    "sd": 0.123,
+    "by_seed": (0.6, 0.7, 0.8),
+    "label_interval": None,
+}
+
+
+def test_classes_are_named_in_every_file(report):
+    whole = replace(report, videos=(video("v", said(**CLASSES)),))
+    lines = predictions_track(whole.videos[0], level=0.9).splitlines()
+    assert lines[-2] == (
+        "<c.class>Ask &amp; &lt;wait&gt;</c> 70% ± 12% (90%: Ask &amp; &lt;wait&gt;, Agree)"
+    )
+    alone = said(**CLASSES | {"sd": math.nan, "class_set": None})
+    assert predictions_track(video("v", alone), level=0.9).splitlines()[-2].endswith("</c> 70%")
+    (row,) = csv.DictReader(io.StringIO(predictions_table(whole)))
+    assert (row["class"], row["prediction"], row["sd"]) == ("Ask & <wait>", "0.7000", "0.1230")
+    assert row["class_set"] == "Ask & <wait>; Agree"
+    (utterance,) = json.loads(predictions_json(whole))["videos"][0]["utterances"]
+    assert utterance["class_probabilities"] == CLASSES["class_probabilities"]
+    assert utterance["class_set"] == ["Ask & <wait>", "Agree"]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import DataError
-from pipeline.prediction_intervals import conformal_radius, seed_interval
+from pipeline.prediction_intervals import conformal_radius, conformal_set, seed_interval
 
 
 def test_seed_interval_is_students():
@@ -70,3 +70,28 @@ def test_level_is_checked(level):
 def test_residuals_are_checked():
     with pytest.raises(DataError, match="not finite"):
         conformal_radius(residuals=[1.0, math.nan])
+
+
+@pytest.mark.parametrize(("n", "level"), [(19, 0.95), (40, 0.5)])
+def test_the_true_class_is_in_the_set(n, level):
+    """With continuous probabilities by chance at least k / (n + 1), and seldom much more."""
+    generator = np.random.default_rng(n)
+    covered = []
+    for _ in range(1000):
+        likely = generator.dirichlet([0.5, 1.0, 2.0], size=n + 1)
+        true = np.array([generator.choice(3, p=p) for p in likely])
+        missing = 1 - likely[np.arange(n + 1), true]
+        radius = conformal_radius(residuals=missing[:n], level=level)
+        (inside,) = conformal_set(probabilities=likely[n:], radius=radius)
+        covered.append(inside[true[n]])
+        assert inside[likely[n].argmax()]
+    rank = math.ceil(round((n + 1) * level, 9))
+    assert rank / (n + 1) - 0.04 < np.mean(covered) < rank / (n + 1) + 0.2
+
+
+def test_classes_in_the_set_lack_no_more_than_the_radius():
+    likely = [[0.5, 0.3, 0.2], [0.05, 0.05, 0.9]]
+    found = conformal_set(probabilities=likely, radius=0.75)
+    assert found.tolist() == [[True, True, False], [False, False, True]]
+    # where none is near enough there is the most probable one
+    assert conformal_set(probabilities=[[0.6, 0.4]], radius=0.1).tolist() == [[True, False]]

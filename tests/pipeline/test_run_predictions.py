@@ -44,7 +44,7 @@ def test_intervals_are_over_clips_and_leave_unlabelled_ones_out(dataset):
     named = replace(dataset, ids=names + dataset.ids[5:])
     one, two = np.random.default_rng(0).normal(size=(2, 5))
     found = Predictions(ids=names, by_seed={0: one, 1: two})
-    of_seeds, of_mean = found.intervals(named, names, RunTask())
+    of_seeds, of_mean = found.intervals(named, names)
     given = {"target": labels[:4].double().numpy(), "clips": ["a", "a", "b", "c"]}
     assert of_seeds == bootstrap_intervals(predictions=[one[:4], two[:4]], **given)
     assert of_mean == bootstrap_intervals(predictions=(one + two)[:4] / 2, **given)
@@ -120,10 +120,11 @@ def test_the_file_of_a_run_of_classes_names_them(tmp_path, dataset):
         ids=("u000", "u001", "u002"),
         by_seed={0: np.ones(3), 1: np.zeros(3)},
         probabilities=likely,
+        task=RunTask(classes=classes, numbered=True),
     )
     path = tmp_path / "p.csv"
     split = Split(train=("u000", "u001"), valid=(), test=("u002",))
-    said.save(path, dataset=named, split=split, classes=classes)
+    said.save(path, dataset=named, split=split)
     with path.open(newline="") as stream:
         heading, *rows = csv.reader(stream)
     assert heading[2:] == ["target", "seed 0", "seed 1", "together", *(f"p({c})" for c in classes)]

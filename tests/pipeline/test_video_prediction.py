@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import models.base
 from pipeline.chain import Project
+from pipeline.checkpoint import load_checkpoint
 from pipeline.config import RunConfig
 from pipeline.errors import DataError, RunError, SourceError
 from pipeline.run_folder import load_run
 from pipeline.run_predictions import read_predictions
-from pipeline.video_prediction import predict_ingested, predict_videos, prediction_project
+from pipeline.runs import train_run
+from pipeline.video_prediction import predict_videos, prediction_project
 from pipeline.workspace import Workspace
 from tests.conftest import write_clip
 from tests.pipeline.conftest import MaskedMean
@@ -100,7 +103,7 @@ def assert_consistent(said):
     moved = said.prediction - said.without_all
     assert sum(said.contributions.values()) == pytest.approx(moved, abs=1e-9)
     assert said.contributions["audio"] != 0
-    assert said.probability is None
+    assert (said.predicted_class, said.class_probabilities, said.class_set) == (None, {}, None)
     assert not said.seen
 
 
@@ -128,6 +131,21 @@ def test_predictions_are_those_of_the_run(trained):
         for name, label in zip(valid.ids, valid.target, strict=True)
     ]
     assert sum(inside) == 11
+
+
+def test_intervals_of_labels_to_1_end_there(trained):
+    """As of CH-SIMS, whose runs have scores of their own."""
+    runs = trained.workspace.runs
+    known_run = load_run(runs)
+    scores = {"sims": known_run.collection["nonzero"]}
+    folder = shutil.copytree(runs / known_run.id, runs / "sims-0")
+    replace(known_run, id="sims-0", collection=scores).save(folder / "report.json")
+    (video,) = predict_videos(trained, [known(trained)], run="sims-0").videos
+    shutil.rmtree(folder)
+    ends = [(said.label_interval.low, said.label_interval.high) for said in video.utterances]
+    assert ends
+    # the radius is that of labels to 3: more than 1
+    assert set(ends) == {(-1.0, 1.0)}
 
 
 def test_damaged_videos_do_not_keep_others_from_being_predicted(trained, tmp_path):
@@ -175,16 +193,82 @@ def test_a_video_of_which_nothing_can_be_extracted_is_no_error(trained, tmp_path
     assert [failure.code for failure in report.failures] == ["no_features"]
 
 
-def test_a_run_of_classes_is_refused(trained):
-    runs = trained.workspace.runs
-    report = load_run(runs)
-    config = report.model_config | {"classes": ["Agree", "Ask", "Leave"]}
-    replace(report, id="classes-0", model_config=config).save(runs / "classes-0" / "report.json")
-    with pytest.raises(RunError, match="predicts 3 classes"):
-        predict_ingested(trained, runs_folder=runs, run="classes-0")
-    # before anything is extracted
-    with pytest.raises(RunError, match="predicts 3 classes"):
-        predict_videos(trained, ["is not there.mp4"], run="classes-0")
+INTENTS = ("Agree", "Ask for help", "Leave")
+
+
+def train_classes(project, **model_config):
+    """Train on what is packed already, with classes by the sign of the label for labels."""
+    dataset, split = project.pack()
+    numbers = torch.sign(dataset.labels) + 1
+    if not model_config.get("classes"):
+        numbers = (dataset.labels > 0).float()
+    labels = torch.where(torch.isnan(dataset.labels), dataset.labels, numbers)
+    return train_run(
+        dataset=replace(dataset, labels=labels, digest=f"classes-{len(model_config)}"),
+        split=split,
+        model_name="mind" if "regression" in model_config else "concat",
+        model_config=model_config,
+        training=replace(project.config.training, seeds=(0, 1), min_batch=2),
+        runs_folder=project.workspace.runs,
+    )
+
+
+@pytest.mark.parametrize(
+    ("model_config", "names"),
+    [
+        ({"width": 8, "fusion_width": 8, "classes": INTENTS}, INTENTS),
+        ({"width": 8, "heads": 2, "layers": 1, "regression": "logistic"}, ("0", "1")),
+    ],
+)
+def test_classes_of_new_videos(trained, tmp_path, model_config, names):
+    run = train_classes(trained, **model_config).id
+    talk = write_talk(tmp_path / "talk.wav", seconds=1.7)
+    report = predict_videos(trained, [talk], run=run, level=0.8)
+    ((said,),) = (video.utterances for video in report.videos)
+    assert tuple(said.class_probabilities) == names
+    assert sum(said.class_probabilities.values()) == pytest.approx(1)
+    assert said.predicted_class == max(names, key=said.class_probabilities.get)
+    assert said.prediction == pytest.approx(max(said.class_probabilities.values()))
+    assert said.prediction == pytest.approx(np.mean(said.by_seed))
+    assert said.sd == pytest.approx(np.std(said.by_seed, ddof=1))
+    assert 0 <= said.seed_interval.low <= said.prediction <= said.seed_interval.high <= 1
+    moved = said.prediction - said.without_all
+    assert sum(said.contributions.values()) == pytest.approx(moved, abs=1e-9)
+    assert said.label_interval is None
+
+    # the seeds' own outputs, by another way
+    inner = prediction_project(trained)
+    outputs = np.stack([class_outputs(trained, run, seed, inner, said.id) for seed in (0, 1)])
+    found = list(said.class_probabilities.values())
+    assert found == pytest.approx(outputs.mean(axis=0).tolist(), abs=1e-6)
+
+    # 20 validated utterances: ceil(21 * 0.8) is the 17th smallest of 1 - p
+    with (trained.workspace.runs / run / "predictions.csv").open() as stream:
+        valid = [row for row in csv.DictReader(stream) if row["split"] == "valid"]
+    missing = sorted(1 - probability_of_label(row) for row in valid)
+    assert report.validated == len(missing) == 20
+    inside = {name for name, p in said.class_probabilities.items() if 1 - p <= missing[16]}
+    assert set(said.class_set) == inside | {said.predicted_class}
+    assert said.class_set[0] == said.predicted_class
+
+
+def class_outputs(project, run, seed, inner, name):
+    checkpoint = load_checkpoint(project.workspace.runs / run / f"seed-{seed}/model.safetensors")
+    dataset = checkpoint.fit(inner.pack()[0])
+    with torch.no_grad():
+        batch = dataset.batch(dataset.positions([name]), checkpoint.normaliser)
+        output = checkpoint.model(batch)
+    if "class_scores" in output.extras:
+        return torch.softmax(output.extras["class_scores"][0].double(), dim=0).numpy()
+    second = torch.sigmoid(output.prediction[0].double()).item()
+    return np.array([1 - second, second])
+
+
+def probability_of_label(row):
+    if f"p({row['target']})" in row:
+        return float(row[f"p({row['target']})"])
+    second = np.mean([1 / (1 + math.exp(-float(row[f"seed {seed}"]))) for seed in (0, 1)])
+    return second if float(row["target"]) > 0 else 1 - second
 
 
 def test_a_level_that_is_none_is_refused_before_anything_is_extracted(trained):
