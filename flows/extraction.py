@@ -13,6 +13,7 @@ from typing import Any
 
 from prefect import get_run_logger
 
+from flows.artifacts import publish_extraction
 from flows.progress import stage_progress
 from flows.runners import default_processes, task_runner
 from flows.step_task import step_task
@@ -20,7 +21,7 @@ from pipeline.chain import Project
 from pipeline.clip_pool import close_idle_pools
 from pipeline.config import Runner
 from pipeline.errors import PipelineError
-from pipeline.extraction import ExtractionReport, run_extraction
+from pipeline.extraction import ExtractionReport, refuse_all_failed, run_extraction
 from pipeline.extraction_plan import ClipJob, ExtractionPlan
 from pipeline.records import Clip
 from pipeline.shard_extraction import Shard, extract_here
@@ -53,14 +54,17 @@ def extract_missing(
     PipelineError
         As :func:`pipeline.extraction.run_extraction` and
         :func:`pipeline.shard_extraction.extract_here`; with code ``out_of_time`` after
-        ``timeout_seconds``. What is stored by then stays.
+        ``timeout_seconds``, with ``all_failed`` if every clip failed. What is stored by then stays.
     """
     deadline = None if timeout_seconds is None else time.time() + timeout_seconds
     with project.locked("extract"):
         plan = plan_features(project)
         with stage_progress("extract", len(plan.jobs)) as progress:
             report = _extract_shards(project, plan, deadline, progress.advance)
-        return finish_extraction(project, report)
+        finish_extraction(project, report)
+    publish_extraction(report)
+    refuse_all_failed(plan, report)
+    return report
 
 
 @step_task("plan")
@@ -133,7 +137,7 @@ def extract_shard(
 
 
 @step_task("finish-extraction")
-def finish_extraction(project: Project, report: ExtractionReport) -> ExtractionReport:
+def finish_extraction(project: Project, report: ExtractionReport) -> None:
     """Write down what the shards did.
 
     Parameters
@@ -142,14 +146,8 @@ def finish_extraction(project: Project, report: ExtractionReport) -> ExtractionR
         Workspace and settings.
     report : ExtractionReport
         The sum of all shards of one plan.
-
-    Returns
-    -------
-    ExtractionReport
-        The same.
     """
     project.finish_extraction(report)
-    return report
 
 
 def _extract_shards(

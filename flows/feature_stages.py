@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 
-from flows.artifacts import publish_extraction
 from flows.extraction import extract_missing
 from flows.tasks import ingest_videos
 from flows.time_left import TimeLeft
@@ -61,6 +60,5 @@ def prepare_features(project: Project, videos: str, time_left: TimeLeft) -> Feat
     found = ingest(project, videos)
     ingested = time.perf_counter()
     extraction = extract_missing(project, timeout_seconds=time_left.seconds("extract"))
-    publish_extraction(extraction)
     timings = {"ingest": ingested - started, "extract": time.perf_counter() - ingested}
     return Features(found=found, extraction=extraction, timings=timings)

@@ -16,7 +16,7 @@ from pebble import ProcessExpired
 
 from pipeline.clip_extraction import Outcome, clip_failure
 from pipeline.clip_pool import ClipPool, patience
-from pipeline.errors import WorkspaceError
+from pipeline.errors import PipelineError, WorkspaceError
 from pipeline.extraction_plan import ClipJob, ExtractionPlan
 from pipeline.records import Clip, Failure
 from pipeline.store import FeatureStore
@@ -135,6 +135,37 @@ def run_extraction(
         else:
             outcomes = _outcomes(plan, pool, store, on_clip)
     return _report(plan, outcomes, list(extractors))
+
+
+def refuse_all_failed(plan: ExtractionPlan, report: ExtractionReport) -> None:
+    """Refuse an extraction that gave nothing: some clips that fail are data, all are an incident.
+
+    Parameters
+    ----------
+    plan : ExtractionPlan
+        What was missing; one without clips is no failure.
+    report : ExtractionReport
+        What became of it.
+
+    Raises
+    ------
+    PipelineError
+        With code ``all_failed``, how many, the commonest reason and what to do, if every clip
+        failed and nothing was extracted from any.
+    """
+    failed = {failure.clip_id for failure in report.failures}
+    planned = {job.clip.id for job in plan.jobs}
+    if not planned or any(report.extracted.values()) or not planned <= failed:
+        return
+    ((code, count),) = Counter(failure.code for failure in report.failures).most_common(1)
+    first = next(failure for failure in report.failures if failure.code == code)
+    raise PipelineError(
+        f"nothing could be extracted: all {len(planned)} clips that were new failed, "
+        f"{len(report.failures)} times in all and {count} with {code} (first, {first.step}: "
+        f"{first.detail}). What is stored stays. Set right what that says and run again; a clip "
+        "that fails again and again is left alone until `winnow quarantine clear`",
+        code="all_failed",
+    )
 
 
 def _outcomes(

@@ -25,6 +25,15 @@ def extract_with(root: Path, videos: str, config: RunConfig) -> ExtractionReport
     return extract_missing(project)
 
 
+@flow(name="extract-gone", persist_result=False)
+def extract_gone(root: Path, videos: Path, config: RunConfig) -> ExtractionReport:
+    project = Project(workspace=Workspace(root=root), config=config)
+    project.ingest(videos)
+    for path in videos.iterdir():
+        path.unlink()
+    return extract_missing(project)
+
+
 def tasks(name, at_least=0):
     """How many the server knows; it hears of them a moment later."""
     deadline = time.monotonic() + 60
@@ -74,6 +83,10 @@ def main(folder, runners):
                 "files": digest(root / "features"),
             }
             sys.stdout.write(json.dumps(told) + "\n")
+        config = RunConfig(extractors={"covarep": {}}, jobs=1)
+        state = extract_gone(folder / "gone", folder / "videos", config, return_state=True)
+        told = {"runner": "none", "state": state.type.value, "message": state.message}
+        sys.stdout.write(json.dumps(told) + "\n")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ def test_every_runner_stores_the_same_bytes(tmp_path, make_clip):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    gone = lines.pop()
     assert [line["runner"] for line in lines] == runners
     for line in lines:
         assert line["extracted"] == [{"covarep": 6}, {"covarep": 0}]
@@ -61,3 +62,9 @@ def test_every_runner_stores_the_same_bytes(tmp_path, make_clip):
         assert line["tasks"] == [6, 0]
         assert line["files"] == lines[0]["files"]
     assert len(lines[0]["files"]) == 7
+    # an incident, which a webhook is told of
+    assert (gone["runner"], gone["state"]) == ("none", "FAILED")
+    assert (
+        "all 6 clips that were new failed, 6 times in all and 6 with missing_file"
+        in (gone["message"])
+    )

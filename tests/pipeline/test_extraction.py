@@ -16,9 +16,10 @@ from pebble import ProcessPool
 from extractors.base import Extractor
 from extractors.errors import MediaError
 from extractors.sequence import FeatureSequence
-from pipeline.clip_extraction import extract_clip
+from pipeline.clip_extraction import clip_failure, extract_clip
 from pipeline.config import build_extractors
-from pipeline.extraction import ExtractionReport, _collect, run_extraction
+from pipeline.errors import PipelineError
+from pipeline.extraction import ExtractionReport, _collect, refuse_all_failed, run_extraction
 from pipeline.extraction_plan import ClipJob, plan_extraction
 from pipeline.ingest import ingest
 from pipeline.segments import SegmentConfig
@@ -228,6 +229,22 @@ def test_reports_of_shards_add_up(prepare, store):
         "seconds": {"a": 1.5, "b": 6},
         "clip_seconds": 60.0,
     }
+
+
+def test_only_if_every_clip_fails_it_is_an_incident(prepare, store):
+    found = prepare(a={}, b={"seconds": 0.5})
+    plan = plan_extraction(**found, extractors=build_extractors(AUDIO), store=store)
+    nothing = run(replace(plan, jobs=()), store, AUDIO)
+    refuse_all_failed(replace(plan, jobs=()), nothing)
+    failures = [
+        clip_failure(job.clip, extractor="covarep", code=code, detail=f"why {code}")
+        for job, code in zip(plan.jobs * 2, ("slow", "gone", "gone", "gone"), strict=True)
+    ]
+    refuse_all_failed(plan, replace(nothing, failures=(failures[0],)))
+    refuse_all_failed(plan, replace(nothing, failures=tuple(failures), extracted={"covarep": 1}))
+    with pytest.raises(PipelineError, match=r"all 2 clips .* 3 with gone .*: why gone\)") as caught:
+        refuse_all_failed(plan, replace(nothing, failures=tuple(failures)))
+    assert caught.value.code == "all_failed"
 
 
 def test_nothing_to_do_starts_no_process(prepare, store):
