@@ -11,8 +11,8 @@ from httpx import HTTPError
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_logger
 
-#: A server with SQLite records some 20 changes a second; a bar needs fewer.
-UPDATE_SECONDS = 2.0
+#: ``prefect deployment run --watch`` prints a line for every change.
+UPDATE_SECONDS = 10.0
 
 
 class StageProgress:
