@@ -21,7 +21,8 @@ def estimator_optimizer(*, model: SentimentModel) -> Adam | None:
         Over :meth:`SentimentModel.estimator_parameters`; None if there are none.
     """
     parameters = model.estimator_parameters()
-    return Adam(parameters, lr=model.estimator_learning_rate) if parameters else None
+    rate = model.estimator_learning_rate
+    return Adam(parameters, lr=rate, fused=True) if parameters else None
 
 
 def fit_estimators(

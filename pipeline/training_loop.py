@@ -108,7 +108,7 @@ class TrainingLoop:
         self.optimizer = AdamW(
             model.parameter_groups(config.learning_rate),
             weight_decay=config.weight_decay,
-            fused=True if device == "cuda" else None,
+            fused=True,
         )
         own = {id(parameter) for parameter in model.estimator_parameters()}
         # estimators are fitted outside of what the processes do together

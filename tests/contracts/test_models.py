@@ -157,7 +157,7 @@ def test_total_is_a_finite_scalar_throughout_training(name):
 def test_overfits_eight_examples(name):
     batch, model, steps = make_batch(), build(name), 150
     before = (predict(model, batch) - batch.target).abs().mean()
-    optimiser = torch.optim.AdamW(list(model.parameter_groups(1e-3)), weight_decay=0.0)
+    optimiser = torch.optim.AdamW(list(model.parameter_groups(1e-3)), weight_decay=0.0, fused=True)
     decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, total_iters=steps)
     model.train()
     for step in range(steps):

@@ -50,7 +50,9 @@ def drop_rows(batch, name, rows):
 
 
 def train(model, batch, steps, learning_rate=1e-3):
-    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=learning_rate, weight_decay=0.0, fused=True
+    )
     decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, total_iters=steps)
     history = []
     for step in range(steps):
