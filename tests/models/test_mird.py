@@ -316,8 +316,6 @@ def test_rates_and_decay_of_the_parts(dimensions):
 
 @pytest.fixture
 def with_bert(tiny_bert):
-    # writing the BERT draws, or not, by what ran before
-    torch.manual_seed(1)
     config = changed(text_model=str(tiny_bert), max_pieces=6)
     return MIRD(config, {"text": 1, "audio": 5, "vision": 4})
 
@@ -340,7 +338,7 @@ def test_bert_learns_what_only_the_words_say(with_bert, make_batch):
     for name in ("audio", "vision"):
         batch = lacking(batch, name)
     batch = pieces(batch)
-    model = train(with_bert, batch, 120, rate=1e-3)
+    model = train(with_bert, batch, 160, rate=1e-3)
     error = (model.eval()(batch).prediction - batch.target).abs().mean()
     assert error < 0.2 * (batch.target - batch.target.median()).abs().mean()
 
