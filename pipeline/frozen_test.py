@@ -58,7 +58,8 @@ def with_frozen_test(split: Split, *, test: Collection[str], learned: Collection
     -------
     Split
         A clip that is not in ``test`` tests only if the label file says so and the champion has not
-        learned from it; what was drawn for the test split trains.
+        learned from it; what was drawn for the test split trains. A clip of ``test`` that has no
+        label any more is held.
     """
     places: dict[str, list[str]] = {name: [] for name in SPLIT_NAMES}
     for name in SPLIT_NAMES:
@@ -71,4 +72,5 @@ def with_frozen_test(split: Split, *, test: Collection[str], learned: Collection
                 place = "train"
             places[place].append(utterance)
     train, valid, tested = (tuple(places[name]) for name in SPLIT_NAMES)
-    return replace(split, train=train, valid=valid, test=tested)
+    held = tuple(sorted(set(test).difference(clip_names(tested))))
+    return replace(split, train=train, valid=valid, test=tested, held=held)

@@ -9,7 +9,7 @@ from pipeline.dataset import PackedDataset
 from pipeline.fingerprint import settings_digest
 from pipeline.splits import Split
 from pipeline.training_config import TrainingConfig
-from pipeline.training_unlabelled import unlabelled_pool
+from pipeline.training_unlabelled import unlabelled_ids
 
 _DIGITS = 16
 
@@ -131,9 +131,8 @@ def _places(
     yield "valid", split.valid
     if training.selection == "test_oracle":
         yield "test", split.test
-    if training.split_rate:
-        pool = unlabelled_pool(dataset=dataset, split=split).tolist()
-        yield "unlabelled", tuple(dataset.ids[position] for position in pool)
+    rate = training.split_rate
+    yield "unlabelled", unlabelled_ids(dataset=dataset, split=split, split_rate=rate)
 
 
 def _add_features(digest: "hashlib._Hash", dataset: PackedDataset, position: int) -> None:

@@ -20,6 +20,7 @@ from pipeline.runs import run_id
 from pipeline.splits import Split
 from pipeline.tracking import track_champion, track_run
 from pipeline.training_state import EpochRecord
+from pipeline.training_unlabelled import unlabelled_ids
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,12 +75,13 @@ class Retraining:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Today:
-    """The data as they are, and what a run of them is called."""
+    """The data as they are, what a run of them is called, and what clips it learns from."""
 
     dataset: PackedDataset
     split: Split
     run: str
     learned: LearnedData
+    clips: frozenset[str]
 
 
 def retrain(
@@ -168,6 +170,8 @@ def _today(project: Project) -> _Today:
     config = project.config
     model = config.model.name
     settings = [model, get_model(model).version, plain_model_config(model, config.model.settings)]
+    rate = config.training.split_rate
+    unlabelled = unlabelled_ids(dataset=dataset, split=split, split_rate=rate)
     return _Today(
         dataset=dataset,
         split=split,
@@ -181,6 +185,7 @@ def _today(project: Project) -> _Today:
         learned=learned_data(
             dataset=dataset, split=split, settings=settings, training=config.training
         ),
+        clips=frozenset(clip_names(split.train + split.valid + unlabelled)),
     )
 
 
@@ -226,7 +231,7 @@ def _decide(project: Project, today: _Today, *, force: bool, failure: str) -> Re
     """Compare and write down; None if the candidate has learned from what tests by now."""
     known = Champion.load(project.workspace).frozen(today.split)
     test = known.test
-    if test and set(clip_names(today.split.train + today.split.valid)) & set(test.clips):
+    if test and today.clips & set(test.clips):
         return None
     if (done := _decided_before(known, today, force=force)) is not None:
         return done

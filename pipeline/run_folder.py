@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from pipeline.atomic import write_text
 from pipeline.errors import RunError
@@ -136,15 +137,17 @@ def selected_on(runs_folder: Path, run: str = "latest") -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Ids of the segments that it was trained on or that selected its epoch.
+        Ids of the segments that it was trained on, with or without their labels, or that selected
+        its epoch.
 
     Raises
     ------
     RunError
         If there is no such run.
     """
-    split = _split(runs_folder, run)
-    return (*split["train"], *split["valid"])
+    config = _config(runs_folder, run)
+    # a run of earlier days does not say what it learned from without labels
+    return (*config["split"]["train"], *config["split"]["valid"], *config.get("unlabelled", ()))
 
 
 def utterances_tested(runs_folder: Path, run: str) -> tuple[str, ...]:
@@ -167,13 +170,13 @@ def utterances_tested(runs_folder: Path, run: str) -> tuple[str, ...]:
     RunError
         If there is no such run.
     """
-    return tuple(_split(runs_folder, run)["test"])
+    return tuple(_config(runs_folder, run)["split"]["test"])
 
 
-def _split(runs_folder: Path, run: str) -> dict[str, list[str]]:
+def _config(runs_folder: Path, run: str) -> dict[str, Any]:
     folder = runs_folder / load_run(runs_folder, run).id
-    split: dict[str, list[str]] = json.loads((folder / "config.json").read_text())["split"]
-    return split
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    return config
 
 
 def discard_run(runs_folder: Path, run: str) -> None:

@@ -4,7 +4,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +35,7 @@ from pipeline.splits import SPLIT_NAMES, Split
 from pipeline.training import train_seeds
 from pipeline.training_config import Device, TrainingConfig, choose_device
 from pipeline.training_state import EpochRecord, SeedResult
+from pipeline.training_unlabelled import unlabelled_ids
 
 #: What a caller may say about how the data came to be.
 CONTEXT_KEYS = ("data", "examples", "extraction", "failures", "timings")
@@ -82,7 +83,7 @@ def run_id(
             ],
             "training": training.identity | {"seeds": list(training.seeds)},
             "data": dataset.digest,
-            "split": asdict(split),
+            "split": split.facts(),
             "format": FORMAT,
         }
     )
@@ -257,7 +258,10 @@ class _Run:
             on: constant_baseline(dataset=self.dataset, split=self.split, on=on, task=task)
             for on in SPLIT_NAMES
         }
-        config = self.settings | {"split": asdict(self.split)}
+        unlabelled = unlabelled_ids(
+            dataset=self.dataset, split=self.split, split_rate=self.training.split_rate
+        )
+        config = self.settings | {"split": self.split.facts(), "unlabelled": unlabelled}
         write_text(self.folder / "config.json", json.dumps(config, indent=1))
         results = train_seeds(
             dataset=self.dataset,

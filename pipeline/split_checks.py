@@ -1,22 +1,23 @@
 """What of a split is there, and whether it can be trained on, or scored."""
 
-from collections.abc import Container
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.clip_names import clip_names
 from pipeline.errors import DataError
 from pipeline.run_folder import selected_on
 from pipeline.splits import SPLIT_NAMES, Split
 
 
-def kept_split(split: Split, ids: Container[str]) -> Split:
+def kept_split(split: Split, ids: Collection[str]) -> Split:
     """Leave out what is not there.
 
     Parameters
     ----------
     split : Split
         Of labelled utterances.
-    ids : container of str
+    ids : collection of str
         Segment ids that are there.
 
     Returns
@@ -25,7 +26,9 @@ def kept_split(split: Split, ids: Container[str]) -> Split:
         The same order and source.
     """
     kept = {name: tuple(i for i in getattr(split, name) if i in ids) for name in SPLIT_NAMES}
-    return replace(split, **kept)  # type: ignore[arg-type]
+    there = set(clip_names([*ids]))
+    held = tuple(clip for clip in split.held if clip in there)
+    return replace(split, **kept, held=held)  # type: ignore[arg-type]
 
 
 def refuse_unlabelled(split: Split) -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pipeline.atomic import write_text
 from pipeline.errors import ConfigError, DataError, StoreError
@@ -68,6 +68,8 @@ class Split:
     given : tuple of str
         Clips whose place the label file names, as :func:`pipeline.clip_names.clip_names` names
         them.
+    held : tuple of str
+        Clips without a label that are kept from training all the same, named likewise.
 
     Raises
     ------
@@ -82,6 +84,7 @@ class Split:
     source: str = "made"
     seed: int = 0
     given: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         everything = self.train + self.valid + self.test
@@ -97,7 +100,21 @@ class Split:
         path : Path
             Where to.
         """
-        write_text(path, json.dumps(asdict(self), indent=1))
+        write_text(path, json.dumps(self.facts(), indent=1))
+
+    def facts(self) -> dict[str, Any]:
+        """Give everything as plain values.
+
+        Returns
+        -------
+        dict
+            Of a split that holds no clip, the same as before there was ``held``: runs are named
+            by it.
+        """
+        facts = asdict(self)
+        if not self.held:
+            del facts["held"]
+        return facts
 
     @classmethod
     def load(cls, path: Path) -> "Split":
@@ -121,7 +138,7 @@ class Split:
         try:
             fields = json.loads(path.read_text())
             fields |= {name: tuple(fields[name]) for name in SPLIT_NAMES}
-            fields["given"] = tuple(fields.get("given", ()))
+            fields |= {name: tuple(fields.get(name, ())) for name in ("given", "held")}
             return cls(**fields)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{path}: not a split ({error}); run ingest again") from error

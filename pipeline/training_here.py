@@ -1,7 +1,6 @@
 """The training of a seed in this process, resumable to the bit."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,7 @@ def _settings(
             "model": [model_name, plain_model_config(model_name, model_config)],
             "training": config.identity,
             "data": dataset.digest,
-            "split": asdict(split),
+            "split": split.facts(),
             "seed": seed,
         }
     )

@@ -11,7 +11,7 @@ from pipeline.splits import Split
 
 
 def unlabelled_pool(*, dataset: PackedDataset, split: Split) -> Tensor:
-    """Find the utterances without a label, none of a clip that validates or tests.
+    """Find the utterances without a label, none of a clip that validates, tests or is held.
 
     Parameters
     ----------
@@ -26,9 +26,30 @@ def unlabelled_pool(*, dataset: PackedDataset, split: Split) -> Tensor:
         Positions, on the data set's device, ascending.
     """
     device = dataset.labels.device
-    held = set(clip_names(split.valid + split.test))
+    held = {*clip_names(split.valid + split.test), *split.held}
     own = torch.tensor([clip not in held for clip in clip_names(dataset.ids)], device=device)
     return torch.nonzero(torch.isnan(dataset.labels) & own)[:, 0]
+
+
+def unlabelled_ids(*, dataset: PackedDataset, split: Split, split_rate: int) -> tuple[str, ...]:
+    """Name the unlabelled utterances that a training may learn from.
+
+    Parameters
+    ----------
+    dataset, split
+        As for :func:`unlabelled_pool`.
+    split_rate : int
+        How many a labelled one brings, >= 0.
+
+    Returns
+    -------
+    tuple of str
+        The pool; none for a ``split_rate`` of 0.
+    """
+    if not split_rate:
+        return ()
+    pool = unlabelled_pool(dataset=dataset, split=split).tolist()
+    return tuple(dataset.ids[position] for position in pool)
 
 
 def pair_unlabelled(*, labelled: Tensor, pool: Tensor, split_rate: int, utterances: int) -> Tensor:

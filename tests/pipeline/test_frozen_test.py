@@ -40,6 +40,12 @@ def test_what_the_labels_name_for_testing_tests_unless_it_was_learned_from():
     assert after == split(train="ace", valid="b", test="d", given="de")
 
 
+def test_what_tested_and_lost_its_labels_is_held():
+    before = split(train="a", valid="b", test="")
+    after = with_frozen_test(before, test={"c", "b"}, learned=set())
+    assert after == replace(split(train="a", test="b"), held=("c",))
+
+
 @given(
     st.dictionaries(st.text("abcdef", min_size=1), st.sampled_from(SPLIT_NAMES)),
     st.sets(st.text("abcdef", min_size=1)),
@@ -57,7 +63,9 @@ def test_nothing_is_lost_and_nothing_learned_tests(places, test, learned, named)
     assert tested & test == places.keys() & test
     assert not tested & learned
     assert tested - test <= named
-    assert with_frozen_test(after, test=tested, learned=learned) == after
+    assert set(after.held) == test - places.keys()
+    again = with_frozen_test(after, test=tested, learned=learned)
+    assert again == replace(after, held=())
 
 
 def test_without_a_champion_the_split_is_as_it_was_written(tmp_path):

@@ -257,6 +257,35 @@ def test_unlabelled_clips_feed_a_model_that_takes_them_along(champion):
     assert second.candidate != first.candidate
 
 
+@pytest.mark.slow
+def test_a_frozen_clip_that_loses_its_labels_teaches_nothing(champion):
+    champion.set(training__split_rate=1)
+    runs = champion.project.workspace.runs
+    frozen, other = champion.champion.test.clips[0], champion.add(2, label=False)
+    for name, segment in champion.segments.items():
+        if name.startswith(frozen):
+            champion.segments[name] = replace(segment, label=None)
+    champion.write()
+    done = retrain(champion.project, force=True)
+    assert done.outcome == "promoted"
+    seen = set(clip_names(selected_on(runs, done.candidate)))
+    assert seen.isdisjoint(champion.champion.test.clips)
+    assert set(other) <= seen
+    # what the champion saw without labels does not test it
+    for name, segment in champion.segments.items():
+        if name[:16] in other:
+            champion.segments[name] = replace(segment, label=1.0)
+    champion.given |= dict.fromkeys(other, "test")
+    champion.write()
+    assert {places(champion)[name] for name in other} == {"train"}
+    # its labels come back
+    for name, segment in champion.segments.items():
+        if name.startswith(frozen):
+            champion.segments[name] = replace(segment, label=-1.0)
+    champion.write()
+    assert places(champion)[frozen] == "test"
+
+
 def test_the_test_split_is_frozen_while_the_data_grow(champion):
     before = places(champion)
     test = {clip for clip, on in before.items() if on == "test"}

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from pipeline.dataset_statistics import fit_normaliser
 from pipeline.errors import DataError
 from pipeline.splits import Split
-from pipeline.training_unlabelled import domain_shift, pair_unlabelled, unlabelled_pool
+from pipeline.training_unlabelled import (
+    domain_shift,
+    pair_unlabelled,
+    unlabelled_ids,
+    unlabelled_pool,
+)
 
 
 @pytest.fixture
@@ -81,3 +86,8 @@ def test_the_pool_has_nothing_of_a_clip_that_validates_or_tests(partly):
     made = replace(partly, ids=ids)
     split = Split(train=(*ids[:4], *ids[10:20]), valid=ids[20:22], test=ids[30:32])
     assert unlabelled_pool(dataset=made, split=split).tolist() == [4, 9]
+    # a was frozen for testing and has no label any more
+    split = Split(train=(*ids[:4], *ids[10:20]), valid=(), test=ids[30:32], held=("a",))
+    assert unlabelled_pool(dataset=made, split=split).tolist() == [26]
+    assert unlabelled_ids(dataset=made, split=split, split_rate=2) == (ids[26],)
+    assert unlabelled_ids(dataset=made, split=split, split_rate=0) == ()
