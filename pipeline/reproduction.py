@@ -32,8 +32,6 @@ COLLECTIONS = {
     "urfunny": "two_classes",
     "mintrec": "classes",
 }
-# What MInD's table 3 compares, and what text alone does.
-_OF_CLASSES = ("mag_bert", "mult", "misa", "mind", "text_only")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +105,7 @@ class ReproductionPlan:
     collection : str
         Of :data:`COLLECTIONS`.
     models : tuple of str
-        Registered names; if empty those with published settings for the data set, or of MIntRec,
-        of which there are none, those in the paper's table.
+        Registered names; if empty those with published settings for the data set.
     seeds : int
         How many, >= 1: 0, 1, 2 and so on.
     selection : {"valid", "test_oracle"}
@@ -151,8 +148,7 @@ class ReproductionPlan:
     @property
     def chosen(self) -> tuple[str, ...]:
         """The models, each once."""
-        usual = _OF_CLASSES if self.of_classes else models_with_presets(self.collection)
-        return tuple(dict.fromkeys(self.models or usual))
+        return tuple(dict.fromkeys(self.models or models_with_presets(self.collection)))
 
     @property
     def of_classes(self) -> bool:

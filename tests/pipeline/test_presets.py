@@ -12,7 +12,7 @@ from pipeline.presets import find_preset, models_with_presets, presets_folder
 ROOT = Path(pipeline.presets.__file__).parent.parent
 
 
-@pytest.mark.parametrize("collection", ["mosi", "mosei", "sims", "urfunny"])
+@pytest.mark.parametrize("collection", ["mosi", "mosei", "sims", "urfunny", "mintrec"])
 def test_presets_are_of_models_and_can_be_used(collection):
     models = models_with_presets(collection)
     assert "mind" in models or collection == "sims"

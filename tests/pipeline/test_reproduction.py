@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
+from pipeline.checkpoint import build_model
 from pipeline.errors import ConfigError, DataError, SourceError
 from pipeline.formats.mmsa_writing import write_mmsa
 from pipeline.formats.utterance import Utterance, rows_of
+from pipeline.presets import find_preset
 from pipeline.reproduction import ReproductionPlan, reproduce
 from pipeline.reproduction_page import reproduction_json, write_reproduction
 from pipeline.run_folder import load_run
@@ -131,7 +133,8 @@ def test_intents_are_classes(tmp_path):
     # told by audio and video: better than the largest class
     assert found.models[0].scores["accuracy"].mean > 0.6
     page = write_reproduction(found, tmp_path)[0].read_text()
-    assert "| MAG-BERT |" in page
+    assert "| MAG-BERT | arXiv 2401.11818 (MInD), table 3 | 0.7265 | 0.6864 |" in page
+    assert "| Text-classifier |" in page
 
 
 def test_only_models_of_classes_are_taken_for_intents():
@@ -140,6 +143,18 @@ def test_only_models_of_classes_are_taken_for_intents():
     assert set(ReproductionPlan(collection="mintrec").chosen) == {
         *("mag_bert", "mult", "misa", "mind", "text_only")
     }
+
+
+def test_settings_for_intents_are_those_that_are_published():
+    plan = ReproductionPlan(collection="mintrec", text_model="minilm", seeds=1)
+    dimensions = {"text": 1, "audio": 4, "vision": 3}
+    for model in plan.chosen:
+        config = plan.config(model, classes=INTENTS)
+        settings = config.model.settings | {"text_model": None}
+        built = build_model(model, settings, dimensions)
+        assert built.config.classes == INTENTS
+        assert find_preset(model, "mintrec").name == f"{model}_mintrec.yaml"
+        assert config.training.batch_size == (32 if model == "mind" else 16)
 
 
 def run(tmp_path, collection, data, models=("concat", "lf_dnn"), **changed):
