@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from cyclopts import run
 from rich.console import Console
@@ -20,6 +21,7 @@ from rich.table import Table
 from benchmarks.fault_runs import (
     LostError,
     Truth,
+    await_more,
     copy,
     finish,
     kill,
@@ -35,7 +37,9 @@ from pipeline.records import Clip, Failure
 #: So many kills in a row before a run may end.
 CHAIN = 4
 #: Of the kills; the rest are kills of single workers.
-SHARES = {"ingest": 0.35, "train": 0.25, "extract": 0.15}
+SHARES = {"ingest": 0.3, "extract": 0.15, "train": 0.2, "flow": 0.1}
+#: Of the workers' extraction, whose processes must be at work for a while.
+MORE_CLIPS, LONGER_SECONDS = 24, 4.0
 
 
 @dataclass(kw_only=True)
@@ -47,13 +51,14 @@ class Row:
     lost: int = 0
     redone: str = ""
     seconds: float = 0.0
+    at_random: bool = False
     notes: list[str] = field(default_factory=list)
 
 
 def kill_runs(truth: Truth, root: Path, action: str, times: int, chance: random.Random) -> Row:
     """Kill a step's processes at random instants, several times in a row, and let it finish."""
     without = {"ingest": ("clips.jsonl", "segments.jsonl", "split.json"), "extract": ("features",)}
-    row = Row(fault=f"kill -9 of {action}, all its processes")
+    row = Row(fault=f"kill -9 of {action}, all its processes", at_random=True)
     done_before = 0
     while row.times < times:
         copy(truth, root, without=without.get(action, ("runs", "packed")))
@@ -61,7 +66,12 @@ def kill_runs(truth: Truth, root: Path, action: str, times: int, chance: random.
         in_a_row = 0
         while in_a_row < CHAIN and row.times < times:
             process = start(action, root)
-            process.join(timeout=chance.uniform(0, truth.seconds[action]))
+            # most of an extraction's time its workers only begin
+            if action == "extract" and in_a_row % 2:
+                await_more(process, root)
+                process.join(timeout=chance.uniform(0, 1))
+            else:
+                process.join(timeout=chance.uniform(0, truth.seconds[action]))
             if not kill(process):
                 break
             row.times += 1
@@ -82,27 +92,44 @@ def kill_runs(truth: Truth, root: Path, action: str, times: int, chance: random.
     return row
 
 
-def kill_workers(truth: Truth, root: Path, times: int, chance: random.Random) -> Row:
+def kill_workers(root: Path, times: int, chance: random.Random) -> Row:
     """Kill single workers of an extraction, which goes on; what they were at is redone."""
-    row = Row(fault="kill -9 of one worker of an extraction")
-    again = 0
+    write_clips(root.parent / "videos", count=MORE_CLIPS, seconds=LONGER_SECONDS)
+    truth = Truth.make(root.with_name("truth"), train=False)
+    row = Row(fault="kill -9 of one worker of an extraction", at_random=True)
+    again = runs = 0
     while row.times < times:
         copy(truth, root, without=("features",))
         process = start("extract", root)
-        while process.exitcode is None and row.times < times:
-            process.join(timeout=chance.uniform(0, truth.seconds["extract"]))
-            if (worker := a_worker(process.pid, chance)) is not None:
-                os.kill(worker, signal.SIGKILL)
-                row.times += 1
+        # one while they begin, the others while they work
+        process.join(timeout=chance.uniform(0, truth.seconds["extract"] / 2))
+        killed = _kill_one(process, chance)
+        while row.times + killed < times and await_more(process, root):
+            process.join(timeout=chance.uniform(0, 1))
+            killed += _kill_one(process, chance)
         process.join()
         require(process.exitcode == 0, f"extract ended with status {process.exitcode}")
-        again += len(truth.features) - truth.check(root)
-        codes = {failure.code for failure in read_manifest(root / "failures.jsonl", Failure)}
-        require(codes <= {"crashed", "no_transcript"}, f"failures {codes}")
+        missing = len(truth.features) - truth.check(root)
+        codes = [failure.code for failure in read_manifest(root / "failures.jsonl", Failure)]
+        require(set(codes) <= {"crashed", "no_transcript"}, f"failures {codes}")
+        require(missing == codes.count("crashed") <= killed, f"{killed} killed, {missing} missing")
         finish("extract", root)
         truth.check_all(root)
+        row.times, again, runs = row.times + killed, again + missing, runs + 1
     row.redone = f"{again} clips that a killed worker was at, by the next run"
+    row.notes.append(f"all {runs} runs went on and ended")
     return row
+
+
+def _kill_one(process: Any, chance: random.Random) -> int:
+    """Kill a worker of an extraction; gives how many there were to kill, 0 or 1."""
+    worker = a_worker(process.pid, chance)
+    try:
+        if worker is not None:
+            os.kill(worker, signal.SIGKILL)
+    except ProcessLookupError:
+        return 0
+    return int(worker is not None)
 
 
 def a_worker(parent: int, chance: random.Random) -> int | None:
@@ -202,6 +229,17 @@ def restart_server(truth: Truth, root: Path) -> Row:
     return row
 
 
+def kill_flows(truth: Truth, root: Path, times: int, chance: random.Random) -> Row:
+    """Kill runs of a served deployment, all their processes, at random instants."""
+    from benchmarks.chaos_server import kill_served
+
+    row = Row(fault="kill -9 of a served flow, all its processes", times=times, at_random=True)
+    there, runs = kill_served(truth, root, times, chance, chain=CHAIN)
+    row.redone = f"{there} sequences were stored before the last runs and not made again"
+    row.notes.append(f"all {runs} last runs ended completed")
+    return row
+
+
 def _do(fault: Callable[[], Row], console: Console) -> Row:
     began = time.monotonic()
     try:
@@ -245,20 +283,31 @@ def chaos(*, kills: int = 100, seed: int = 0, server: bool = True) -> None:
         if server:
             faults.append(partial(restart_server, truth, place / "server"))
         shared = {action: max(1, round(share * kills)) for action, share in SHARES.items()}
+        flows = shared.pop("flow") * server
+        if flows:
+            faults.append(partial(kill_flows, truth, place / "served", flows, chance))
         faults += [
             partial(kill_runs, truth, root, action, times, chance)
             for action, times in shared.items()
         ]
-        single = max(1, kills - sum(shared.values()))
-        faults.append(partial(kill_workers, truth, root, single, chance))
+        single = max(1, kills - sum(shared.values()) - flows)
+        faults.append(partial(kill_workers, place / "more" / "work", single, chance))
         rows += [_do(fault, console) for fault in faults]
+    console.print(_table(rows))
+    if any(row.lost for row in rows):
+        sys.exit(1)
+
+
+def _table(rows: list[Row]) -> Table:
     table = Table("fault", "times", "lost", "redone", "s", title="Faults")
     for row in rows:
         told = "; ".join([row.redone, *row.notes]).strip("; ")
         table.add_row(row.fault, str(row.times), str(row.lost), told, f"{row.seconds:.0f}")
-    console.print(table)
-    if any(row.lost for row in rows):
-        sys.exit(1)
+    table.add_section()
+    kills = [row for row in rows if row.at_random]
+    times, lost = sum(row.times for row in kills), sum(row.lost for row in kills)
+    table.add_row("all kills at random instants", str(times), str(lost))
+    return table
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -72,22 +74,27 @@ class Service:
 
     def begin(self) -> str:
         """Start a run, and wait until it has stored something; gives its id."""
+        run = self.order()
+        wait(lambda: len(stored(self.work)) > 1, "nothing was stored", self)
+        return run
+
+    def order(self) -> str:
+        """Ask for a run; gives its id."""
         deployment = self.ask(f"deployments/name/{NAME}/{NAME}")["id"]
         run: str = self.ask(f"deployments/{deployment}/create_flow_run", {})["id"]
-        wait(lambda: len(stored(self.work)) > 1, "nothing was stored", self)
         return run
 
     def end(self, run: str) -> str:
         """Wait until a run has ended; gives its state."""
+        wait(lambda: self.state(run) in ENDED, f"the run is {self.state(run)}", self)
+        return self.state(run)
 
-        def state() -> str:
-            try:
-                return str(self.ask(f"flow_runs/{run}")["state_type"])
-            except OSError:
-                return ""
-
-        wait(lambda: state() in ENDED, f"the run is {state()}", self)
-        return state()
+    def state(self, run: str) -> str:
+        """Ask for a run's state; empty while the server does not answer."""
+        try:
+            return str(self.ask(f"flow_runs/{run}")["state_type"])
+        except OSError:
+            return ""
 
     def known(self) -> bool:
         """Whether the deployment is registered."""
@@ -140,9 +147,7 @@ def kill_server(truth: Truth, root: Path) -> tuple[int, list[str]]:
     notes : list of str
         How the runs ended.
     """
-    write_clips(root / "videos")
-    service = Service(root)
-    (root / "config.yaml").write_text(load_config(None, SETTINGS).model_dump_json())
+    service = _service(root)
     with service.server() as server:
         wait(lambda: is_healthy(service.address), "the server is not up", service)
         with service.deployments() as served:
@@ -165,10 +170,85 @@ def kill_server(truth: Truth, root: Path) -> tuple[int, list[str]]:
                 shutil.rmtree(service.work / "features")
                 service.begin()
                 for pid in descendants(served.pid):
-                    os.kill(pid, signal.SIGKILL)
+                    _kill(pid)
                 there = truth.check(service.work)
                 state = service.end(service.begin())
                 notes.append(f"flow: the next run ended {state.lower()}, {there} stored before it")
                 require(state == "COMPLETED", f"the next run ended {state}")
                 truth.check_features(service.work)
     return 2, notes
+
+
+def kill_served(
+    truth: Truth, root: Path, times: int, chance: random.Random, *, chain: int
+) -> tuple[int, int]:
+    """Kill runs of a served deployment at random instants, several in a row, and let one finish.
+
+    Parameters
+    ----------
+    truth : Truth
+        What the store must hold in the end.
+    root : Path
+        A folder that is not there.
+    times : int
+        How many kills, >= 1.
+    chance : random.Random
+        Gives the instants.
+    chain : int
+        So many kills in a row before a run may end.
+
+    Returns
+    -------
+    there : int
+        Sequences that were stored when the last runs began.
+    runs : int
+        How many runs were let finish.
+    """
+    service = _service(root)
+    there = runs = killed = 0
+    with service.server():
+        wait(lambda: is_healthy(service.address), "the server is not up", service)
+        with service.deployments() as served:
+            wait(service.known, "the deployment was not registered", service)
+            idle = set(descendants(served.pid))
+
+            def of_run() -> set[int]:
+                return set(descendants(served.pid)) - idle
+
+            began = time.monotonic()
+            _complete(service, truth)
+            seconds = time.monotonic() - began
+            while killed < times:
+                shutil.rmtree(service.work / "features")
+                in_a_row = 0
+                while in_a_row < chain and killed < times:
+                    run, before = service.order(), len(stored(service.work))
+                    wait(lambda run=run: of_run() or service.state(run) in ENDED, "no run", service)  # type: ignore[misc]
+                    time.sleep(chance.uniform(0, seconds))
+                    if not (processes := of_run()):
+                        break
+                    for pid in processes:
+                        _kill(pid)
+                    killed, in_a_row = killed + 1, in_a_row + 1
+                    require(truth.check(service.work) >= before, "features were lost")
+                    wait(lambda: not of_run(), "killed processes are left", service)
+                there, runs = there + len(stored(service.work)), runs + 1
+                _complete(service, truth)
+    return there, runs
+
+
+def _complete(service: Service, truth: Truth) -> None:
+    state = service.end(service.order())
+    require(state == "COMPLETED", f"the next run ended {state}")
+    truth.check_features(service.work)
+
+
+def _service(root: Path) -> Service:
+    write_clips(root / "videos")
+    (root / "config.yaml").write_text(load_config(None, SETTINGS).model_dump_json())
+    return Service(root)
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -118,6 +118,16 @@ def kill(process: Any) -> bool:
     return alive and process.exitcode != 0
 
 
+def await_more(process: Any, root: Path) -> bool:
+    """Wait until an extraction has stored one more; false if it ends before."""
+    there = len(stored(root))
+    while process.exitcode is None:
+        if len(stored(root)) > there:
+            return True
+        process.join(timeout=0.02)
+    return False
+
+
 def stored(root: Path) -> dict[str, str]:
     """Every stored sequence with the digest of its bytes."""
     place = Workspace(root=root).features
