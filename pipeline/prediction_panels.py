@@ -9,6 +9,9 @@ import numpy.typing as npt
 from pipeline.plotly_traces import Floats, axes, heat, line, points
 from pipeline.report_blocks import Panel
 
+# Rows of a confusion whose names are not written over each other.
+_MOST_IN_A_SMALL_FIGURE = 10
+
 
 def prediction_panels(
     *, target: Floats, prediction: Floats, hints: Sequence[str], scale: float
@@ -94,7 +97,9 @@ def confusion_panel(
     layout = axes("predicted class", "labelled class")
     for axis in ("xaxis", "yaxis"):
         layout[axis] |= {"type": "category", "showgrid": False, "dtick": 1}
-    layout["yaxis"]["autorange"] = "reversed"
+    layout["yaxis"] |= {"autorange": "reversed", "automargin": True}
+    layout["yaxis"]["title"]["standoff"] = 12
+    large = len(names) > _MOST_IN_A_SMALL_FIGURE
     return Panel(
         caption="Confusion",
         description=f"Utterances by labelled and predicted class; {hits} of {len(true)} on the "
@@ -103,9 +108,11 @@ def confusion_panel(
             heat(
                 share,
                 names=(list(names), list(names)),
-                text=[[str(count) for count in row] for row in counts.tolist()],
+                # among hundreds of cells zeros hide the rest
+                text=[[str(n) if n or not large else "" for n in row] for row in counts.tolist()],
                 bounds=(0.0, 1.0),
             )
         ],
         layout=layout,
+        large=large,
     )

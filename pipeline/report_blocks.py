@@ -63,12 +63,15 @@ class Panel:
         Traces.
     layout : dict
         Without the title.
+    large : bool
+        Whether it has a row of its own.
     """
 
     caption: str
     description: str
     data: list[dict[str, Any]]
     layout: dict[str, Any]
+    large: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,7 +75,7 @@ def headline_table(report: RunReport, *, published: Mapping[str, str] | None = N
     note = (
         f"{_what_is_counted(report)} Intervals are percentiles of 2000 bootstrap samples of the "
         "clips, for the seeds that there are; the sd tells how seeds differ. A dash: not defined, "
-        "as the correlation of constant predictions."
+        f"as the {'sd of one seed' if report.classes else 'correlation of constant predictions'}."
         f"\n\n{SELECTION_NOTES[report.selection][0]}"
     )
     together, constant = "mean of the seeds' predictions", "constant (median of train)"

@@ -52,3 +52,14 @@ def test_labels_to_one_have_the_classes_of_ch_sims():
 def test_colours_are_shares_of_the_labelled_class():
     panel = confusion_panel(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1]), names=("no", "yes"))
     assert panel.data[0]["z"] == [[0.333333, 0.666667], [0.0, 1.0]]
+
+
+def test_a_confusion_of_many_classes_has_a_row_of_its_own():
+    names = [f"intent {number}" for number in range(20)]
+    true = np.array([0, 0, 19])
+    panel = confusion_panel(true, np.array([0, 5, 19]), names=names)
+    assert panel.large
+    counts = np.array(panel.data[0]["text"])
+    assert (counts[0, 0], counts[0, 5], counts[19, 19], (counts != "").sum()) == ("1", "1", "1", 3)
+    assert "2 of 3 on the diagonal" in panel.description
+    assert not confusion_panel(true % 2, true % 2, names=["0", "1"]).large
