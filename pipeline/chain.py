@@ -30,7 +30,7 @@ from pipeline.run_folder import discard_run
 from pipeline.runs import predict_run, run_id, train_run
 from pipeline.split_checks import kept_split, refuse_seen, refuse_unlabelled
 from pipeline.splits import Split
-from pipeline.store import FeatureKey, FeatureStore
+from pipeline.store import FeatureKey, FeatureStore, settings_folders
 from pipeline.stored_words import find_words
 from pipeline.training_state import EpochRecord
 from pipeline.workspace import Workspace
@@ -241,6 +241,7 @@ class Project:
                 "failures": [asdict(failure) for failure in self.failures()],
                 "extraction": extraction.facts() if extraction else {},
                 "data": self._facts(),
+                "features": settings_folders(build_extractors(self.config.extractors)),
                 "examples": source_spans(segments=self.segments(), clips=self.clips()),
             }
         refuse_unlabelled(split)
@@ -338,14 +339,15 @@ class Project:
         return path
 
     def keys(self) -> list[FeatureKey]:
-        """List every key that the settings in use and the ingested clips can reach.
+        """List every key that the settings in use and the ingested clips can reach; writes nothing.
 
         Returns
         -------
         list of FeatureKey
             Also of the clips that were ingested to be predicted only.
         """
-        keys = [key for by_name in self.plan().keys.values() for key in by_name.values()]
+        plan = self._plan(self.clips(), note=False)
+        keys = [key for by_name in plan.keys.values() for key in by_name.values()]
         inner = Project(workspace=self.workspace.for_predictions, config=self.config)
         return keys + (inner.keys() if inner.workspace.clips.exists() else [])
 
@@ -378,12 +380,13 @@ class Project:
         """Read what could not be done."""
         return read_manifest(self.workspace.failures, Failure)
 
-    def _plan(self, clips: Sequence[Clip]) -> ExtractionPlan:
+    def _plan(self, clips: Sequence[Clip], *, note: bool = True) -> ExtractionPlan:
         return plan_extraction(
             clips=clips,
             words=find_words(self.workspace.transcripts),
             extractors=build_extractors(self.config.extractors),
             store=self.store,
+            note=note,
         )
 
     def _facts(self) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from extractors.base import Extractor
 from extractors.words import Word
+from pipeline.fingerprint import settings_digest
 from pipeline.records import Clip
-from pipeline.store import FeatureKey, FeatureStore
+from pipeline.store import FeatureKey, FeatureStore, describe_extractor
 from pipeline.stored_words import StoredWords
 
 
@@ -69,6 +70,7 @@ def plan_extraction(
     words: Mapping[str, StoredWords],
     extractors: Mapping[str, Extractor],
     store: FeatureStore,
+    note: bool = True,
 ) -> ExtractionPlan:
     """Ask the store what is missing, before anything is decoded.
 
@@ -84,13 +86,20 @@ def plan_extraction(
         Configured, by name.
     store : FeatureStore
         What is there.
+    note : bool
+        Whether the store is told that these settings are in use; otherwise nothing is written.
 
     Returns
     -------
     ExtractionPlan
         With jobs in the order of the clips.
     """
-    settings = {name: store.note_extractor(extractor) for name, extractor in extractors.items()}
+    settings = {
+        name: store.note_extractor(extractor)
+        if note
+        else settings_digest(describe_extractor(extractor))
+        for name, extractor in extractors.items()
+    }
     keys = {
         clip.id: {
             name: _key(clip, spoken, extractor, settings[name])

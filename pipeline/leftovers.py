@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.download import list_downloads
 from pipeline.manifest import read_manifest
@@ -60,6 +60,7 @@ def unreachable_features(
     *,
     removed: Iterable[RemovedClip],
     grace_days: float,
+    folders: Collection[str] = (),
 ) -> Iterator[Leftover]:
     """Find features that neither settings nor clips in use can reach.
 
@@ -74,6 +75,9 @@ def unreachable_features(
     grace_days : float
         How long is kept what was written, what is of settings that were planned with, and what is
         of a removed clip; temporary files are kept for :data:`TEMPORARY_SECONDS`.
+    folders : collection of str
+        Of settings that runs in use were trained with, as :func:`run_folders`: of clips in use all
+        of it is kept.
 
     Yields
     ------
@@ -82,7 +86,9 @@ def unreachable_features(
     """
     now = datetime.now(UTC)
     back = {entry.clip_id for entry in removed if entry.age_days(now) < grace_days}
-    unreachable = store.unreachable(keys)
+    reached = list(keys)
+    clips = {key.clip_id for key in reached}
+    unreachable = store.unreachable(reached)
     planned = {
         stored.path.rpartition("/")[0]: stored.modified
         for stored in unreachable
@@ -96,10 +102,31 @@ def unreachable_features(
             # those of other settings may be what another configuration of this workspace uses
             unused = now.timestamp() - planned.get(stored.path.rpartition("/")[0], 0.0)
             young = stored.modified == 0 or min(age, unused) < grace_days * DAY
-            kept = young or stored.path.rpartition("/")[2][:64] in back
+            folder, _, name = stored.path.rpartition("/")
+            used = folder in folders and (name == DESCRIPTION or name[:64] in clips)
+            kept = young or used or name[:64] in back
             reason = "no clip and no settings in use"
         if not kept:
             yield _feature("features", stored, reason)
+
+
+def run_folders(workspace: Workspace, *, runs: Collection[str]) -> set[str]:
+    """List the folders of a store that the data of runs are from.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Whose.
+    runs : collection of str
+        Ids; a run that does not say, as those of earlier days, has none.
+
+    Returns
+    -------
+    set of str
+        As :func:`pipeline.store.settings_folders`.
+    """
+    configs = (_config_of(workspace.runs / run) for run in runs)
+    return {str(folder) for config in configs for folder in config.get("features", ())}
 
 
 def damaged_features(store: FeatureStore, stored: Iterable[StoredFile]) -> Iterator[Leftover]:
@@ -357,8 +384,12 @@ def _finished(folder: Path) -> float | None:
 
 
 def _data_of(run: Path) -> str:
+    return str(_config_of(run).get("data_digest", ""))
+
+
+def _config_of(run: Path) -> dict[str, Any]:
     try:
-        return str(json.loads((run / "config.json").read_bytes())["data_digest"])
-    except (OSError, ValueError, KeyError):
+        return dict(json.loads((run / "config.json").read_bytes()))
+    except (OSError, ValueError, TypeError):
         # an interrupted run that had not come so far
-        return ""
+        return {}

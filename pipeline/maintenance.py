@@ -17,6 +17,7 @@ from pipeline.leftovers import (
     damaged_features,
     interrupted_runs,
     old_files,
+    run_folders,
     size_of,
     tracked_files,
     unreachable_features,
@@ -30,7 +31,7 @@ from pipeline.removals import RemovedClip
 from pipeline.run_folder import discard_run
 from pipeline.store import StoredFile
 from pipeline.workspace import Workspace
-from pipeline.workspace_lock import workspace_lock
+from pipeline.workspace_lock import is_locked, workspace_lock
 
 _FEATURES = frozenset(("features", "damaged features"))
 _RUNS = frozenset(("run", "interrupted run"))
@@ -109,9 +110,10 @@ class Maintenance:
 def maintain(project: Project, *, dry_run: bool = False) -> Maintenance:
     """Verify the store, and delete what nothing in use needs.
 
-    What is in use: features that the ingested clips and the settings reach, and those of removed
-    clips for a while; the champion's run, the latest, and those that are being trained; the newest
-    complete runs; the data that those in use were trained on; the last packed data. May be killed
+    What is in use: features that the ingested clips and the settings reach, or would with the
+    settings of a run that is kept, and those of removed clips for a while; the champion's run, the
+    latest, and those that are being trained; the newest complete runs; the data that those in use
+    were trained on; the last packed data. May be killed
     at any time: each deletion is one rename or one file, and the next maintenance does the rest.
 
     Parameters
@@ -176,13 +178,16 @@ def _least_missed(entry: Leftover) -> tuple[bool, float]:
 def _leftovers(project: Project, config: MaintenanceConfig) -> Iterator[Leftover]:
     workspace = project.workspace
     in_use = _runs_in_use(workspace)
-    yield from _features(project, config)
-    yield from unused_runs(
-        workspace,
-        keep=in_use,
-        newest=config.keep_runs,
-        interrupted_days=config.interrupted_days,
+    going = list(
+        unused_runs(
+            workspace,
+            keep=in_use,
+            newest=config.keep_runs,
+            interrupted_days=config.interrupted_days,
+        )
     )
+    yield from _features(project, config, without={Path(entry.name).name for entry in going})
+    yield from going
     yield from unused_packed(workspace, runs=in_use | interrupted_runs(workspace))
     inner = workspace.for_predictions
     for entry in unused_packed(inner, runs=()):
@@ -193,7 +198,10 @@ def _leftovers(project: Project, config: MaintenanceConfig) -> Iterator[Leftover
     yield from unused_downloads(workspace, grace_days=config.grace_days)
 
 
-def _features(project: Project, config: MaintenanceConfig) -> Iterator[Leftover]:
+def _features(
+    project: Project, config: MaintenanceConfig, *, without: set[str]
+) -> Iterator[Leftover]:
+    """Find features that neither the settings nor any run but these can use."""
     workspace = project.workspace
     shared = project.config.store is not None and not config.sole_user
     # without a manifest nobody knows what is in use
@@ -201,8 +209,13 @@ def _features(project: Project, config: MaintenanceConfig) -> Iterator[Leftover]
         return
     removed = read_manifest(workspace.removed, RemovedClip)
     inner = read_manifest(workspace.for_predictions.removed, RemovedClip)
+    runs = {path.name for path in workspace.runs.glob("[!.]*") if path.is_dir()} - without
     yield from unreachable_features(
-        project.store, project.keys(), removed=(*removed, *inner), grace_days=config.grace_days
+        project.store,
+        project.keys(),
+        removed=(*removed, *inner),
+        grace_days=config.grace_days,
+        folders=run_folders(workspace, runs=runs),
     )
 
 
@@ -213,7 +226,7 @@ def _runs_in_use(workspace: Workspace) -> set[str]:
     latest = workspace.runs / "latest"
     if latest.exists():
         named.add(latest.read_text().strip())
-    return {run for run in there if run in named or _is_trained(workspace, run)}
+    return {run for run in there if run in named or is_locked(workspace, run=run)}
 
 
 def _champions(workspace: Workspace) -> set[str]:
@@ -221,17 +234,6 @@ def _champions(workspace: Workspace) -> set[str]:
     path = workspace.root / "champion.json"
     champion = json.loads(path.read_bytes()) if path.exists() else {}
     return {str(champion[name]) for name in ("run", "previous") if champion.get(name)}
-
-
-def _is_trained(workspace: Workspace, run: str) -> bool:
-    """Whether another process holds the run's lock; one that a killed process left is free."""
-    if not workspace.run_lock(run).exists():
-        return False
-    try:
-        with workspace_lock(workspace, step="maintain", wait_seconds=0.0, run=run):
-            return False
-    except WorkspaceError:
-        return True
 
 
 def _delete(project: Project, chosen: list[Leftover]) -> list[Leftover]:

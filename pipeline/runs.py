@@ -38,7 +38,7 @@ from pipeline.training_state import EpochRecord, SeedResult
 from pipeline.training_unlabelled import unlabelled_ids
 
 #: What a caller may say about how the data came to be.
-CONTEXT_KEYS = ("data", "examples", "extraction", "failures", "timings")
+CONTEXT_KEYS = ("data", "examples", "extraction", "failures", "features", "timings")
 
 
 def run_id(
@@ -123,8 +123,9 @@ def train_run(
         Receives a folder named by :func:`run_id`.
     context : mapping, optional
         For the report: ``timings`` (stage to seconds), ``failures`` (list of dict), ``extraction``
-        (dict of counts), ``data`` (dict of further facts) and ``examples`` (segment id to
-        :class:`~pipeline.run_examples.SourceSpan`).
+        (dict of counts), ``data`` (dict of further facts), ``examples`` (segment id to
+        :class:`~pipeline.run_examples.SourceSpan`) and ``features`` (the store's folders that the
+        data are from, for maintenance).
     on_progress : callable, optional
         Called with seed and epoch after each epoch.
 
@@ -221,7 +222,8 @@ def _checked_context(context: Mapping[str, Any] | None) -> dict[str, Any]:
     unknown = sorted(set(given) - set(CONTEXT_KEYS))
     if unknown:
         raise ConfigError(f"context of a run: unknown {unknown}; there are {list(CONTEXT_KEYS)}")
-    return {"data": {}, "examples": {}, "extraction": {}, "failures": (), "timings": {}} | given
+    nothing: dict[str, Any] = {key: {} for key in CONTEXT_KEYS}
+    return nothing | {"failures": (), "features": ()} | given
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -262,6 +264,7 @@ class _Run:
             dataset=self.dataset, split=self.split, split_rate=self.training.split_rate
         )
         config = self.settings | {"split": self.split.facts(), "unlabelled": unlabelled}
+        config["features"] = context["features"]
         write_text(self.folder / "config.json", json.dumps(config, indent=1))
         results = train_seeds(
             dataset=self.dataset,

@@ -99,6 +99,25 @@ def describe_extractor(extractor: Extractor) -> dict[str, Any]:
     }
 
 
+def settings_folders(extractors: Mapping[str, Extractor]) -> list[str]:
+    """Name the folders of a store that hold what extractors give.
+
+    Parameters
+    ----------
+    extractors : mapping of str to Extractor
+        Configured, by name.
+
+    Returns
+    -------
+    list of str
+        Below the store's root: ``<name>/<16 hexadecimal digits of the settings digest>``.
+    """
+    return [
+        f"{name}/{settings_digest(describe_extractor(extractor))[:16]}"
+        for name, extractor in extractors.items()
+    ]
+
+
 class FeatureStore:
     """Feature sequences as safetensors files, one a clip and extractor.
 

@@ -110,6 +110,38 @@ def workspace_lock(
         _release(path)
 
 
+def is_locked(workspace: Workspace, *, run: str) -> bool:
+    """Ask whether anybody holds a run's lock; nothing is written.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Whose.
+    run : str
+        The run's id.
+
+    Returns
+    -------
+    bool
+        False for a lock that a killed process left, and where the file system has no locks.
+    """
+    try:
+        descriptor = os.open(workspace.run_lock(run), os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        if error.errno in _NO_LOCKS | _GONE:
+            return False
+        raise
+    finally:
+        os.close(descriptor)
+
+
 def exclusive(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
     """Let a step of a project hold its workspace's lock.
 

@@ -147,6 +147,42 @@ def test_features_that_another_configuration_uses_stay(stored, make_project):
     assert sequences(stored) == []
 
 
+def test_features_of_runs_that_are_kept_stay(stored, make_project):
+    """The champion was trained with other settings than the configuration names today."""
+    before, other = stored.plan().keys, make_project(extractors={"librosa33": {}})
+    (folder,) = {key.path.rpartition("/")[0] for by in before.values() for key in by.values()}
+    for run in ("old", "champion"):
+        place = stored.workspace.runs / run
+        place.mkdir(parents=True)
+        (place / "config.json").write_text(json.dumps({"data_digest": "", "features": [folder]}))
+        (place / "report.json").write_text(json.dumps({"created": "2026-01-01T00:00:00+00:00"}))
+    stored.workspace.champion.write_text(json.dumps({"run": "champion"}))
+    age(stored.workspace.features, 100)
+    assert {kind for kind, _ in kinds(maintain(other))} <= {"run"}
+    assert len(sequences(stored)) == 3
+    # a clip that is gone for good, and a run that goes
+    stored.store.put(replace(next(iter(before.values()))["covarep"], clip_id="f" * 64), SEQUENCE)
+    age(stored.workspace.features, 100)
+    assert kinds(maintain(other)) == [("features", f"{'f' * 64}.safetensors")]
+    shutil.rmtree(stored.workspace.runs)
+    assert len(maintain(other, dry_run=True).removed) == 4
+
+
+def test_a_dry_run_writes_nothing(stored, make_project):
+    other = make_project(extractors={"librosa33": {}})
+    (stored.workspace.runs / "run").mkdir(parents=True)
+    stored.workspace.run_lock("run").touch()
+
+    def everything():
+        root = stored.workspace.root
+        return {path: path.stat().st_mtime_ns for path in [root, *root.rglob("*")]}
+
+    age(stored.workspace.root, 100)
+    before = everything()
+    assert maintain(other, dry_run=True).removed
+    assert everything() == before
+
+
 def test_clips_to_be_predicted_keep_their_features(stored, folder, make_clip):
     make_clip(path="new/new.wav", picture=None, seconds=1.7)
     inner = Project(
