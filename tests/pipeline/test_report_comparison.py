@@ -1,7 +1,9 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from pipeline.category_metrics import CATEGORY_NAMES
 from pipeline.report_comparison import comparison_section, differences
 from pipeline.run_predictions import Scored
 from tests.pipeline.made_findings import make_findings
@@ -74,3 +76,20 @@ def test_a_selection_on_test_is_labelled(runs):
         "epochs selected on valid",
         "epochs selected on test, as in the authors' code: too good",
     ]
+
+
+def test_classes_are_compared_by_their_own_metrics(runs):
+    target, classes = np.arange(30) % 3, ("joke", "thank", "ask")
+    first = make_findings(target=target, classes=classes, noise=0.3)
+    second = make_findings(target=target, classes=classes, noise=1.5, number=1)
+    found = differences(second, first)
+    assert set(found) == set(CATEGORY_NAMES)
+    shares = [(run.test.by_seed == target).mean() for run in (first, second)]
+    assert found["accuracy"].difference == pytest.approx(shares[1] - shares[0])
+    other = make_findings(target=target, classes=("joke", "thank", "leave"), number=2)
+    assert differences(other, first) == {}
+    # beside a run of scores each has its own rows
+    table = comparison_section([first, runs[1]]).tables[1]
+    cells = {row[0]: row[1:] for row in table.rows}
+    assert (cells["Acc"][0][:5], cells["Acc"][2]) == (f"{shares[0]:.3f}", "–")
+    assert cells["MAE"][0] == "–" != cells["MAE"][2]
