@@ -19,6 +19,8 @@ from flows.server import (
     running_server,
     stop_on_terminate,
 )
+from pipeline.config import load_config
+from pipeline.errors import PipelineError
 from pipeline.manifest import read_manifest
 from pipeline.records import Failure
 from pipeline.run_folder import load_run
@@ -46,7 +48,14 @@ def demo(
         Where everything that is made lies.
     config : Path
         A YAML file of settings.
+
+    Raises
+    ------
+    PipelineError
+        If a setting is wrong, or the server does not start.
     """
+    # a server takes a while to start: what can be refused is refused before
+    load_config(config)
     place, port, started = Workspace(root=workspace), free_port(), time.monotonic()
     console = Console(soft_wrap=True, markup=False, emoji=False)
     console.print(f"Starting a private Prefect server on port {port} ...")
@@ -122,4 +131,7 @@ def _show(place: Workspace, console: Console) -> None:
 
 if __name__ == "__main__":
     stop_on_terminate()
-    run(demo)
+    try:
+        run(demo)
+    except PipelineError as error:
+        sys.exit(f"{type(error).__name__}: {error}")

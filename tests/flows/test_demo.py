@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import flows.demo
+from pipeline.errors import ConfigError
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_videos"
 
@@ -39,6 +42,15 @@ def processes_of(workspace):
         if str(workspace) in line:
             found.append(line)
     return found
+
+
+def test_what_is_set_wrong_is_told_before_anything_starts(tmp_path, capsys):
+    config = tmp_path / "c.yaml"
+    config.write_text("training: {max_epoch: 1}\n")
+    with pytest.raises(ConfigError, match="max_epoch"):
+        flows.demo.demo(videos=SAMPLES, workspace=tmp_path / "w", config=config)
+    assert capsys.readouterr().out == ""
+    assert not (tmp_path / "w").exists()
 
 
 def test_demo_twice(tmp_path):
