@@ -1,10 +1,13 @@
 """From stored features and utterances to a packed data set."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 from extractors.base import get as get_extractor
 from extractors.sequence import FeatureSequence
@@ -20,6 +23,11 @@ from pipeline.store import FeatureKey, FeatureStore
 
 #: What failures and errors are known by if there is nothing to pack.
 NO_FEATURES = "no_features"
+#: So many clips of a bucket are read at a time, and are in memory; to wait for one takes longer
+#: than to pack it.
+CLIPS_AHEAD = 8
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def pack_segments(
@@ -57,6 +65,8 @@ def pack_segments(
     ------
     DataError
         If no utterance is left.
+    StoreError
+        With code ``store_unreachable`` if a bucket does not answer.
     WorkspaceError
         If there is no room for the packed file.
     """
@@ -131,6 +141,41 @@ def _record_absent(segments: Sequence[Segment], packed: set[str], log: FailureLo
             log.record(nothing, item=segment.id, step="pack", clip_id=segment.clip_id)
 
 
+def _read(
+    by_name: Mapping[str, FeatureKey], store: FeatureStore
+) -> dict[str, FeatureSequence | StoreError]:
+    """Read the sequences of a clip; a damaged one is an error in its place."""
+    found: dict[str, FeatureSequence | StoreError] = {}
+    for name, key in by_name.items():
+        try:
+            found[name] = store.get(key)
+        except StoreError as error:
+            if error.code == "store_unreachable":
+                # nothing is damaged: to pack without it would be another data set
+                raise
+            found[name] = error
+    return found
+
+
+def _in_order(items: Sequence[T], work: Callable[[T], R], *, ahead: int) -> Iterator[R]:
+    """Do work in threads, so many items before they are asked for; in this thread for none."""
+    if not ahead:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(ahead) as pool:
+        begun: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                begun.append(pool.submit(work, item))
+                if len(begun) > ahead:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            for future in begun:
+                future.cancel()
+
+
 def _examples(
     segments: Sequence[Segment],
     keys: dict[str, dict[str, FeatureKey]],
@@ -141,14 +186,20 @@ def _examples(
 
     Keys of damaged sequences are taken out of ``keys``.
     """
-    for clip_id, group in groupby(segments, key=lambda segment: segment.clip_id):
+    groups = [
+        (clip_id, list(group)) for clip_id, group in groupby(segments, key=lambda one: one.clip_id)
+    ]
+    wanted = [keys.get(clip_id, {}) for clip_id, _ in groups]
+    ahead = 0 if store.is_local else CLIPS_AHEAD
+    found = _in_order(wanted, lambda by_name: _read(by_name, store), ahead=ahead)
+    for (clip_id, group), by_name in zip(groups, found, strict=True):
         sequences = {}
-        for name, key in list(keys.get(clip_id, {}).items()):
-            try:
-                sequences[get_extractor(name).modality] = store.get(key)
-            except StoreError as error:
-                log.record(error, item=key.path, step="pack", clip_id=clip_id)
-                del keys[clip_id][name]
+        for name, read in by_name.items():
+            if isinstance(read, FeatureSequence):
+                sequences[get_extractor(name).modality] = read
+            else:
+                item = keys[clip_id].pop(name).path
+                log.record(read, item=item, step="pack", clip_id=clip_id)
         for segment in group:
             rows: dict[str, FeatureSequence] = {
                 modality: sequence.between(segment.start, segment.end)

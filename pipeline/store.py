@@ -145,6 +145,11 @@ class FeatureStore:
         """Its root written out, the same for every process that means the same store."""
         return self._files.location
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder, and not a bucket, whose answers are waited for."""
+        return self._files.is_local
+
     def present(self, keys: Iterable[FeatureKey]) -> set[FeatureKey]:
         """Find which sequences are there, without asking for each one.
 

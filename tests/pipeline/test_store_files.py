@@ -9,10 +9,12 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import pytest
+import torch
 
 from extractors.sequence import FeatureSequence
 from pipeline.config import RunConfig, build_extractors
@@ -22,6 +24,7 @@ from pipeline.extraction_plan import plan_extraction
 from pipeline.failure_log import FailureLog
 from pipeline.ingest import ingest
 from pipeline.packing import pack_segments
+from pipeline.records import Segment
 from pipeline.segments import SegmentConfig
 from pipeline.splits import SplitConfig
 from pipeline.store import WORTH_LISTING, FeatureKey, FeatureStore
@@ -242,6 +245,63 @@ def test_a_writer_that_is_killed_leaves_no_half_object(store, server):
     assert list(store.files()) == []
     store.put(KEY, sequence())
     assert store.verify() == []
+
+
+def test_many_clips_of_a_bucket_are_packed_as_those_of_a_folder(store, tmp_path, monkeypatch):
+    """They are read ahead of one another: the slower first ones come first all the same."""
+    folder, wanted = FeatureStore(tmp_path / "folder"), keys(20)
+    for number, key in enumerate(wanted):
+        for each in (store, folder):
+            each.put(key, sequence(seed=number))
+    store.put(wanted[3], sequence(seed=99))
+    Path(folder.root, wanted[7].path).write_bytes(b"damaged")
+    store._files.write(wanted[7].path, b"damaged")
+    folder.put(wanted[3], sequence(seed=99))
+    segments = [
+        Segment(id=f"{key.clip_id}:0-1", clip_id=key.clip_id, start=0.0, end=1.0, text="")
+        for key in wanted
+    ]
+    at_once = set()
+    get = FeatureStore.get
+
+    def slower(self, key):
+        at_once.add(threading.get_ident())
+        time.sleep(0.002 * (20 - int(key.clip_id, 16)))
+        return get(self, key)
+
+    monkeypatch.setattr(FeatureStore, "get", slower)
+
+    def pack(source, place):
+        by_clip, log = {key.clip_id: {"covarep": key} for key in wanted}, FailureLog()
+        made = pack_segments(
+            segments=segments, keys=by_clip, store=source, folder=tmp_path / place, log=log
+        )
+        return made, [failure.code for failure in log.failures]
+
+    (ours, told), (theirs, also) = pack(folder, "one"), pack(store, "two")
+    assert told == also == ["damaged_store", "no_features"]
+    assert ours.ids == theirs.ids == tuple(s.id for n, s in enumerate(segments) if n != 7)
+    assert ours.digest == theirs.digest
+    assert torch.equal(ours.modalities["audio"].values, theirs.modalities["audio"].values)
+    assert len(at_once) > 2
+
+
+def test_a_bucket_that_is_lost_while_it_is_read_is_no_damage(store, tmp_path, monkeypatch):
+    store.put(KEY, sequence())
+    segment = Segment(id=f"{KEY.clip_id}:0-1", clip_id=KEY.clip_id, start=0.0, end=1.0, text="")
+
+    def lost(self, path):
+        with self._reached():
+            raise ConnectionResetError("reset")
+
+    monkeypatch.setattr(StoreFiles, "read", lost)
+    with pytest.raises(StoreError, match="ConnectionResetError") as caught:
+        pack_segments(
+            segments=[segment], keys={KEY.clip_id: {"covarep": KEY}}, store=store,
+            folder=tmp_path / "packed", log=FailureLog(),
+        )  # fmt: skip
+    assert caught.value.code == "store_unreachable"
+    assert list((tmp_path / "packed").iterdir()) == []
 
 
 @pytest.mark.slow
