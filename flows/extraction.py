@@ -54,7 +54,8 @@ def extract_missing(
     PipelineError
         As :func:`pipeline.extraction.run_extraction` and
         :func:`pipeline.shard_extraction.extract_here`; with code ``out_of_time`` after
-        ``timeout_seconds``, with ``all_failed`` if every clip failed. What is stored by then stays.
+        ``timeout_seconds``, with ``all_failed`` as
+        :func:`pipeline.extraction.refuse_all_failed`. What is stored by then stays.
     """
     deadline = None if timeout_seconds is None else time.time() + timeout_seconds
     with project.locked("extract"):

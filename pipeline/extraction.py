@@ -25,6 +25,8 @@ from pipeline.store import FeatureStore
 ATTEMPTS = 3
 #: How often a wait for clips asks whether the processes are still there.
 POLL_SECONDS = 5.0
+#: So many new clips that all fail are no chance.
+FEWEST_SUSPICIOUS = 3
 _T = TypeVar("_T")
 
 
@@ -140,6 +142,9 @@ def run_extraction(
 def refuse_all_failed(plan: ExtractionPlan, report: ExtractionReport) -> None:
     """Refuse an extraction that gave nothing: some clips that fail are data, all are an incident.
 
+    Where others were extracted before, one or two new clips may be broken without anything else
+    being wrong, and no retraining has to wait for them.
+
     Parameters
     ----------
     plan : ExtractionPlan
@@ -151,11 +156,13 @@ def refuse_all_failed(plan: ExtractionPlan, report: ExtractionReport) -> None:
     ------
     PipelineError
         With code ``all_failed``, how many, the commonest reason and what to do, if every clip
-        failed and nothing was extracted from any.
+        failed, nothing was extracted from any, and they are three or more or nothing is stored.
     """
     failed = {failure.clip_id for failure in report.failures}
     planned = {job.clip.id for job in plan.jobs}
     if not planned or any(report.extracted.values()) or not planned <= failed:
+        return
+    if len(planned) < FEWEST_SUSPICIOUS and any(plan.stored.values()):
         return
     ((code, count),) = Counter(failure.code for failure in report.failures).most_common(1)
     first = next(failure for failure in report.failures if failure.code == code)

@@ -245,6 +245,14 @@ def test_only_if_every_clip_fails_it_is_an_incident(prepare, store):
     with pytest.raises(PipelineError, match=r"all 2 clips .* 3 with gone .*: why gone\)") as caught:
         refuse_all_failed(plan, replace(nothing, failures=tuple(failures)))
     assert caught.value.code == "all_failed"
+    # beside others that were extracted before, so few may just be broken
+    others = replace(plan, stored={"covarep": 1})
+    refuse_all_failed(others, replace(nothing, failures=tuple(failures)))
+    third = replace(plan.jobs[0], clip=replace(plan.jobs[0].clip, id="c" * 64))
+    more = replace(plan, jobs=(*plan.jobs, third), stored={"covarep": 1})
+    failures.append(clip_failure(third.clip, extractor="covarep", code="gone", detail="why"))
+    with pytest.raises(PipelineError, match="all 3 clips"):
+        refuse_all_failed(more, replace(nothing, failures=tuple(failures)))
 
 
 def test_nothing_to_do_starts_no_process(prepare, store):
