@@ -1,5 +1,7 @@
 """An LSTM in both directions over padded rows, each read up to its own length."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -37,16 +39,17 @@ class BidirectionalLSTM(nn.Module):
 
     Notes
     -----
-    Same function as a bidirectional ``torch.nn.LSTM`` of packed sequences. That one goes step by
-    step on a CPU, several times slower, and needs the lengths on the host, for
-    which a GPU is waited for; here each direction is one call on padded rows, of which the second
-    is given every row turned round.
+    Same function as a bidirectional ``torch.nn.LSTM`` of packed sequences, whose weights it loads,
+    too. That one goes step by step on a CPU, several times slower, and needs the lengths on the
+    host, for which a GPU is waited for; here each direction is one call on padded rows, of which
+    the second is given every row turned round.
     """
 
     def __init__(self, *, input_width: int, width: int) -> None:
         super().__init__()
         self.forwards = nn.LSTM(input_width, width, batch_first=True)
         self.backwards = nn.LSTM(input_width, width, batch_first=True)
+        self.register_load_state_dict_pre_hook(_divide_by_direction)  # type: ignore[no-untyped-call]
 
     def forward(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Read the rows.
@@ -72,3 +75,13 @@ class BidirectionalLSTM(nn.Module):
         ends = (lengths - 1).clamp(min=0)
         last = torch.cat([there[rows, ends], back[rows, ends]], dim=1) * (lengths > 0)[:, None]
         return torch.cat([there, reverse_rows(values=back, lengths=lengths)], dim=2), last
+
+
+def _divide_by_direction(_: nn.Module, weights: dict[str, Any], prefix: str, *__: Any) -> None:
+    """Rename the weights of a bidirectional LSTM of torch."""
+    for name in [one for one in weights if one.startswith(prefix)]:
+        plain = name.removeprefix(prefix)
+        if "." not in plain:
+            direction = "backwards" if plain.endswith("_reverse") else "forwards"
+            ours = f"{prefix}{direction}.{plain.removesuffix('_reverse')}"
+            weights[ours] = weights.pop(name)

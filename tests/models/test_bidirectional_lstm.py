@@ -67,6 +67,16 @@ def test_draws_the_weights_that_torch_draws():
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
+def test_weights_of_torch_are_loaded_inside_a_model():
+    lstm = BidirectionalLSTM(input_width=3, width=WIDTH)
+    model = nn.Sequential(nn.Linear(3, 3), BidirectionalLSTM(input_width=3, width=WIDTH))
+    theirs = nn.Sequential(model[0], torch_twin(lstm)).state_dict()
+    assert "1.weight_hh_l0_reverse" in theirs
+    model.load_state_dict(theirs)
+    values, count = torch.randn(2, 4, 3), torch.tensor([4, 3])
+    torch.testing.assert_close(model[1](values, count)[1], lstm(values, count)[1], rtol=0, atol=0)
+
+
 def test_rows_are_turned_round_up_to_their_length():
     values = torch.arange(1.0, 9.0).reshape(2, 4, 1)
     found = reverse_rows(values=values, lengths=torch.tensor([3, 0]))
