@@ -59,12 +59,12 @@ def extract_missing(
     """
     deadline = None if timeout_seconds is None else time.time() + timeout_seconds
     with project.locked("extract"):
-        plan = plan_features(project)
+        plan, before = plan_features(project), project.quarantine.clips
         with stage_progress("extract", len(plan.jobs)) as progress:
             report = _extract_shards(project, plan, deadline, progress.advance)
         finish_extraction(project, report)
     publish_extraction(report)
-    refuse_all_failed(plan, report)
+    refuse_all_failed(plan, report, before=before)
     return report
 
 

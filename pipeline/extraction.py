@@ -3,7 +3,7 @@
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TimedOut
 from concurrent.futures.process import BrokenProcessPool
@@ -139,11 +139,13 @@ def run_extraction(
     return _report(plan, outcomes, list(extractors))
 
 
-def refuse_all_failed(plan: ExtractionPlan, report: ExtractionReport) -> None:
+def refuse_all_failed(
+    plan: ExtractionPlan, report: ExtractionReport, *, before: Collection[str] = ()
+) -> None:
     """Refuse an extraction that gave nothing: some clips that fail are data, all are an incident.
 
     Where others were extracted before, one or two new clips may be broken without anything else
-    being wrong, and no retraining has to wait for them.
+    being wrong, and no retraining has to wait for them, nor for those that failed before.
 
     Parameters
     ----------
@@ -151,23 +153,25 @@ def refuse_all_failed(plan: ExtractionPlan, report: ExtractionReport) -> None:
         What was missing; one without clips is no failure.
     report : ExtractionReport
         What became of it.
+    before : collection of str
+        Ids of clips that had failed before.
 
     Raises
     ------
     PipelineError
         With code ``all_failed``, how many, the commonest reason and what to do, if every clip
-        failed, nothing was extracted from any, and they are three or more or nothing is stored.
+        failed, nothing was extracted from any, and nothing is stored or three or more are new.
     """
     failed = {failure.clip_id for failure in report.failures}
     planned = {job.clip.id for job in plan.jobs}
     if not planned or any(report.extracted.values()) or not planned <= failed:
         return
-    if len(planned) < FEWEST_SUSPICIOUS and any(plan.stored.values()):
+    if any(plan.stored.values()) and len(planned.difference(before)) < FEWEST_SUSPICIOUS:
         return
     ((code, count),) = Counter(failure.code for failure in report.failures).most_common(1)
     first = next(failure for failure in report.failures if failure.code == code)
     raise PipelineError(
-        f"nothing could be extracted: all {len(planned)} clips that were new failed, "
+        f"nothing could be extracted: all {len(planned)} clips that were missing failed, "
         f"{len(report.failures)} times in all and {count} with {code} (first, {first.step}: "
         f"{first.detail}). What is stored stays. Set right what that says and run again; a clip "
         "that fails again and again is left alone until `winnow quarantine clear`",

@@ -65,6 +65,6 @@ def test_every_runner_stores_the_same_bytes(tmp_path, make_clip):
     # an incident, which a webhook is told of
     assert (gone["runner"], gone["state"]) == ("none", "FAILED")
     assert (
-        "all 6 clips that were new failed, 6 times in all and 6 with missing_file"
+        "all 6 clips that were missing failed, 6 times in all and 6 with missing_file"
         in (gone["message"])
     )

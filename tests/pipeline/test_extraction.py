@@ -251,8 +251,14 @@ def test_only_if_every_clip_fails_it_is_an_incident(prepare, store):
     third = replace(plan.jobs[0], clip=replace(plan.jobs[0].clip, id="c" * 64))
     more = replace(plan, jobs=(*plan.jobs, third), stored={"covarep": 1})
     failures.append(clip_failure(third.clip, extractor="covarep", code="gone", detail="why"))
+    third_too = replace(nothing, failures=tuple(failures))
     with pytest.raises(PipelineError, match="all 3 clips"):
-        refuse_all_failed(more, replace(nothing, failures=tuple(failures)))
+        refuse_all_failed(more, third_too)
+    # those that failed before are tried again, and tell nothing new
+    refuse_all_failed(more, third_too, before={third.clip.id})
+    refuse_all_failed(more, third_too, before={job.clip.id for job in more.jobs})
+    with pytest.raises(PipelineError, match="all 3 clips"):
+        refuse_all_failed(replace(more, stored={}), third_too, before={third.clip.id})
 
 
 def test_nothing_to_do_starts_no_process(prepare, store):
