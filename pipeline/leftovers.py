@@ -76,8 +76,8 @@ def unreachable_features(
         How long is kept what was written, what is of settings that were planned with, and what is
         of a removed clip; temporary files are kept for :data:`TEMPORARY_SECONDS`.
     folders : collection of str
-        Of settings that runs in use were trained with, as :func:`run_folders`: of clips in use all
-        of it is kept.
+        Of settings that runs in use were trained with, as :func:`run_folders`: where no key in use
+        is, all of the clips in use is kept.
 
     Yields
     ------
@@ -88,6 +88,8 @@ def unreachable_features(
     back = {entry.clip_id for entry in removed if entry.age_days(now) < grace_days}
     reached = list(keys)
     clips = {key.clip_id for key in reached}
+    # what these settings reach is known: the rest is of words that clips do not have any more
+    out_of_use = set(folders) - {key.path.rpartition("/")[0] for key in reached}
     unreachable = store.unreachable(reached)
     planned = {
         stored.path.rpartition("/")[0]: stored.modified
@@ -103,7 +105,7 @@ def unreachable_features(
             unused = now.timestamp() - planned.get(stored.path.rpartition("/")[0], 0.0)
             young = stored.modified == 0 or min(age, unused) < grace_days * DAY
             folder, _, name = stored.path.rpartition("/")
-            used = folder in folders and (name == DESCRIPTION or name[:64] in clips)
+            used = folder in out_of_use and (name == DESCRIPTION or name[:64] in clips)
             kept = young or used or name[:64] in back
             reason = "no clip and no settings in use"
         if not kept:

@@ -37,13 +37,17 @@ def read_manifest(path: Path, kind: type[RecordT]) -> list[RecordT]:
     return [record for _, record in iterate_manifest(path, kind)]
 
 
-def iterate_manifest(path: Path, kind: type[RecordT]) -> Iterator[tuple[int, RecordT]]:
+def iterate_manifest(
+    path: Path, kind: type[RecordT], *, naming: str = ""
+) -> Iterator[tuple[int, RecordT]]:
     """Read a file's records one at a time.
 
     Parameters
     ----------
     path, kind
         As for :func:`read_manifest`.
+    naming : str
+        Pass over lines without this plain ASCII text, which costs little.
 
     Yields
     ------
@@ -60,11 +64,12 @@ def iterate_manifest(path: Path, kind: type[RecordT]) -> Iterator[tuple[int, Rec
     if not path.exists():
         return
     adapter: TypeAdapter[RecordT] = _adapter(kind)
-    offset = 0
+    offset, wanted = 0, naming.encode()
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                yield offset, adapter.validate_json(line)
+                if wanted in line:
+                    yield offset, adapter.validate_json(line)
             except ValidationError as error:
                 raise StoreError(
                     f"{path}, line {number}: not a {kind.__name__} ({error.error_count()} errors, "

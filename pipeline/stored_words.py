@@ -1,6 +1,6 @@
 """Words of clips, left where they are written down until somebody reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +17,17 @@ class StoredWords:
 
     Parameters
     ----------
+    clip_id : str
+        Whose they are.
     digest : str
         Of what an extractor reads of them, as :func:`words_digest`.
     manifest : Path
         Of :class:`~pipeline.records.Transcript`.
     offset : int
-        Where in it the clip's line begins, bytes.
+        Where in it the clip's line begins, bytes; it is looked for if it does not any more.
     """
 
+    clip_id: str
     digest: str
     manifest: Path
     offset: int
@@ -40,15 +43,25 @@ class StoredWords:
         Raises
         ------
         SourceError
-            With code ``changed_since_ingest`` if there are other words now.
+            With code ``changed_since_ingest`` if the clip has other words now, or none.
+        StoreError
+            If the clip's line is damaged.
         """
-        transcript = read_line(self.manifest, self.offset, Transcript)
-        if transcript is None or words_digest(transcript.words) != self.digest:
-            raise SourceError(
-                f"{self.manifest}: was written again after these features were planned; run again",
-                code="changed_since_ingest",
-            )
-        return transcript.words
+        for transcript in self._candidates():
+            if (transcript.clip_id, words_digest(transcript.words)) == (self.clip_id, self.digest):
+                return transcript.words
+        raise SourceError(
+            f"{self.manifest}: has other words of this clip than these features were planned with; "
+            "run again",
+            code="changed_since_ingest",
+        )
+
+    def _candidates(self) -> Iterator[Transcript]:
+        """Read the line that was planned with, then what another ingest has written since."""
+        if (there := read_line(self.manifest, self.offset, Transcript)) is not None:
+            yield there
+        for _, transcript in iterate_manifest(self.manifest, Transcript, naming=self.clip_id):
+            yield transcript
 
 
 def find_words(manifest: Path) -> dict[str, StoredWords]:
@@ -71,7 +84,10 @@ def find_words(manifest: Path) -> dict[str, StoredWords]:
     """
     return {
         transcript.clip_id: StoredWords(
-            digest=words_digest(transcript.words), manifest=manifest, offset=offset
+            clip_id=transcript.clip_id,
+            digest=words_digest(transcript.words),
+            manifest=manifest,
+            offset=offset,
         )
         for offset, transcript in iterate_manifest(manifest, Transcript)
         if transcript.words

@@ -22,6 +22,8 @@ from pipeline.workspace import Workspace
 _LOG = logging.getLogger(__name__)
 #: How often a waiting process tries again.
 POLL_SECONDS = 0.1
+# Between looks at a lock: who only asks for it, as is_locked does, holds it for an instant.
+_PAUSES = (0.01, 0.05, 0.1)
 # Lustre and some network file systems are mounted without locks.
 _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP))
 # The file that was opened has been deleted; on a network file system that shows late.
@@ -91,7 +93,7 @@ def workspace_lock(
     name = workspace.root if run is None else workspace.runs / run
     deadline = time.monotonic() + wait_seconds
     told = False
-    while not _take(path, step):
+    while not _take_patiently(path, step):
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise WorkspaceError(
@@ -163,6 +165,14 @@ def exclusive(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S,
             return method(self, *arguments, **named)
 
     return step
+
+
+def _take_patiently(path: Path, step: str) -> bool:
+    for pause in _PAUSES:
+        if _take(path, step):
+            return True
+        time.sleep(pause)
+    return _take(path, step)
 
 
 def _take(path: Path, step: str) -> bool:

@@ -168,6 +168,32 @@ def test_features_of_runs_that_are_kept_stay(stored, make_project):
     assert len(maintain(other, dry_run=True).removed) == 4
 
 
+@pytest.mark.parametrize("today", ["bert", "librosa33"])
+def test_features_of_words_that_were_edited_go_when_they_are_old(make_project, folder, today):
+    """Of settings in use; of a run's own settings nobody knows which words it read."""
+    before = make_project(extractors={"bert": {}})
+    said = "1\n00:00:00,000 --> 00:00:00,500\n{}.\n"
+    for text in ("Good", "Bad"):
+        (folder / "0.srt").write_text(said.format(text))
+        before.ingest(folder)
+        (job,) = before.plan().jobs
+        before.store.put(job.missing["bert"], SEQUENCE)
+    new = job.missing["bert"].path.rpartition("/")
+    run = before.workspace.runs / "champion"
+    run.mkdir(parents=True)
+    (run / "config.json").write_text(json.dumps({"data_digest": "", "features": [new[0]]}))
+    before.workspace.champion.write_text(json.dumps({"run": "champion"}))
+    project = make_project(extractors={today: {}})
+    assert maintain(project).removed == ()
+    age(before.workspace.features, 8)
+    gone = [name for kind, name in kinds(maintain(project)) if kind == "features"]
+    kept = [stored.path.rpartition("/")[2] for stored in sequences(before)]
+    if today == "librosa33":
+        assert (gone, len(kept)) == ([], 2)
+    else:
+        assert ([name[:64] for name in gone], kept) == ([job.clip.id], [new[2]])
+
+
 def test_a_dry_run_writes_nothing(stored, make_project):
     other = make_project(extractors={"librosa33": {}})
     (stored.workspace.runs / "run").mkdir(parents=True)

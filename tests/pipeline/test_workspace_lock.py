@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.errors import WorkspaceError
 from pipeline.workspace import Workspace
-from pipeline.workspace_lock import exclusive, workspace_lock
+from pipeline.workspace_lock import exclusive, is_locked, workspace_lock
 
 HOLDER = """
 import sys, time
@@ -147,6 +147,19 @@ def test_runs_are_locked_one_by_one(workspace, hold):
         lock(workspace, run="mind-1"),
     ):
         pass
+
+
+def test_who_asks_at_this_instant_keeps_nobody_out(workspace, monkeypatch):
+    """As ``is_locked`` does: the test lets go while the taker pauses."""
+    workspace.runs.mkdir(parents=True)
+    path = workspace.run_lock("mind-1")
+    path.write_text('{"pid": 1, "host": "h", "since": "2026", "step": "killed long ago"}')
+    with path.open() as asked:
+        fcntl.flock(asked, fcntl.LOCK_SH)
+        monkeypatch.setattr(time, "sleep", lambda _: fcntl.flock(asked, fcntl.LOCK_UN))
+        with lock(workspace, run="mind-1"):
+            assert is_locked(workspace, run="mind-1")
+    assert not is_locked(workspace, run="mind-1")
 
 
 def test_nothing_is_left_of_it(workspace):
