@@ -8,18 +8,16 @@ from typing import Any
 
 from models.mind_ablations import ABLATIONS, Ablation
 from pipeline.bootstrap import Difference, paired_bootstrap
-from pipeline.category_metrics import category_scoring
 from pipeline.clip_names import clip_names
 from pipeline.dataset import PackedDataset
 from pipeline.errors import ConfigError, DataError, RunError
 from pipeline.fingerprint import settings_digest
-from pipeline.metrics import SENTIMENT
 from pipeline.report import RunReport
 from pipeline.run_folder import mark_latest
 from pipeline.run_predictions import Scored, read_predictions
+from pipeline.run_task import RunTask
 from pipeline.runs import run_id, train_run
 from pipeline.score_summary import SeedScores, score_seeds
-from pipeline.score_totals import Floats, Scoring
 from pipeline.splits import Split
 from pipeline.training_config import Selection, TrainingConfig
 from pipeline.training_state import EpochRecord
@@ -42,7 +40,7 @@ PAPER_ROWS = {
     "without_noise_prediction": "w/o L_NP",
     "task_only": "Only L_Task",
 }
-#: What is compared of scores, and of two classes.
+#: What is compared of scores, and of classes.
 SCORE_METRICS = ("mae", "correlation", "accuracy_2_non0")
 CLASS_METRICS = ("accuracy",)
 
@@ -181,7 +179,7 @@ def run_ablations(
             done[name] = _train(job, runs_folder, name, on_progress)
     if isinstance(done[FULL], RunReport):
         mark_latest(runs_folder, names[FULL])
-    compared = _Comparison(settings, runs_folder, names, done)
+    compared = _Comparison(runs_folder, names, done)
     return compared.result(training)
 
 
@@ -227,21 +225,18 @@ class _Comparison:
 
     def __init__(
         self,
-        settings: Mapping[str, Any],
         runs_folder: Path,
         names: Mapping[str, str],
         done: Mapping[str, RunReport | RunError],
     ) -> None:
         self.names, self.done = names, done
-        self.two_classes = settings.get("regression") == "logistic"
-        self.metrics = CLASS_METRICS if self.two_classes else SCORE_METRICS
-        self.scoring: Scoring = category_scoring(2) if self.two_classes else SENTIMENT
+        reports = {name: one for name, one in done.items() if isinstance(one, RunReport)}
+        # all are of the same labels and classes
+        self.task = next((report.task for report in reports.values()), RunTask())
+        self.metrics = CLASS_METRICS if self.task.classes else SCORE_METRICS
         self.scored = {
-            name: self._as_classes(
-                read_predictions(runs_folder / run / "predictions.csv", on="test")
-            )
-            for name, run in names.items()
-            if isinstance(done[name], RunReport)
+            name: self._read(runs_folder / report.id / "predictions.csv")
+            for name, report in reports.items()
         }
 
     def result(self, training: TrainingConfig) -> AblationResult:
@@ -267,18 +262,19 @@ class _Comparison:
             failure=failure,
         )
 
-    def _as_classes(self, scored: Scored) -> Scored:
-        """Log odds become classes, where the model was trained on two of them."""
-        if not self.two_classes:
-            return scored
-        return scored._replace(target=_positive(scored.target), by_seed=_positive(scored.by_seed))
+    def _read(self, path: Path) -> Scored:
+        """Take what a run predicts of the test split as its own report does."""
+        scored = read_predictions(path, on="test", classes=self.task.class_numbers)
+        return scored._replace(
+            target=self.task.target(scored.target), by_seed=self.task.said(scored.by_seed)
+        )
 
     def _scores(self, scored: Scored) -> dict[str, SeedScores]:
         found = score_seeds(
             predictions=scored.by_seed,
             target=scored.target,
             clips=clip_names(scored.ids),
-            scoring=self.scoring,
+            scoring=self.task.scoring,
         )
         return {metric: found[metric] for metric in self.metrics}
 
@@ -291,10 +287,6 @@ class _Comparison:
             second=full.by_seed,
             target=full.target,
             clips=clip_names(full.ids),
-            scoring=self.scoring,
+            scoring=self.task.scoring,
         )
         return {metric: found[metric] for metric in self.metrics}
-
-
-def _positive(values: Floats) -> Floats:
-    return (values > 0).astype(float)

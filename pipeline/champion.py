@@ -12,7 +12,7 @@ from pipeline.clip_names import clip_names
 from pipeline.errors import RunError, StoreError
 from pipeline.learned_data import LearnedData
 from pipeline.run_comparison import Comparison
-from pipeline.run_folder import load_sentiment_run, selected_on, utterances_tested
+from pipeline.run_folder import load_run, selected_on, utterances_tested
 from pipeline.splits import Split
 from pipeline.workspace import Workspace
 
@@ -255,11 +255,10 @@ def set_champion(workspace: Workspace, run: str, *, new_test: bool = False) -> C
     Raises
     ------
     RunError
-        If there is no such run, it predicts classes, or it has learned from clips of the frozen
-        test split.
+        If there is no such run, or it has learned from clips of the frozen test split.
     """
     before = Champion.load(workspace)
-    run = load_sentiment_run(workspace.runs, run).id
+    run = load_run(workspace.runs, run).id
     if before.run == run and not new_test:
         return before
     if new_test:

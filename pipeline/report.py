@@ -9,13 +9,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.atomic import write_bytes
 from pipeline.bootstrap import Interval
-from pipeline.errors import StoreError
+from pipeline.errors import RunError, StoreError
 from pipeline.metrics import METRIC_NAMES, Score
 from pipeline.records import LABEL_RANGE
 from pipeline.run_task import Metrics, RunTask
 from pipeline.score_summary import SeedScores, mean_and_sd
 from pipeline.training_config import Selection
 from pipeline.training_state import EpochRecord
+
+# where the scores of classes once stood, beside those of their numbers
+_FORMER_GROUPS = frozenset(("two_classes", "classes"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +131,7 @@ class RunReport:
 
     @property
     def task(self) -> RunTask:
-        """What is predicted; a score in reports from before classes were scored as such."""
+        """What is predicted."""
         return RunTask.of(self.model_config, classes=self.classes) if self.classes else RunTask()
 
     @property
@@ -138,7 +141,7 @@ class RunReport:
 
     @property
     def label_range(self) -> tuple[float, float]:
-        """Between which ends a score's labels lie: -1 and 1 as of CH-SIMS, otherwise -3 and 3."""
+        """The ends of a figure's axis: -1 and 1 where all labels lie there, otherwise -3 and 3."""
         return (-1.0, 1.0) if "sims" in self.collection else LABEL_RANGE
 
     @property
@@ -175,11 +178,19 @@ class RunReport:
         ------
         StoreError
             If the file is not there or damaged.
+        RunError
+            If the run is of classes, and of a version that scored their numbers.
         """
         try:
-            return TypeAdapter(RunReport).validate_json(path.read_bytes())
+            report = TypeAdapter(RunReport).validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
             raise StoreError(f"{path}: not a run's report; train again") from error
+        if not report.classes and _FORMER_GROUPS & set(report.collection):
+            raise RunError(
+                f"run {report.id}: its classes were scored by an earlier version; delete "
+                f"{path.parent} and train again, or do both with `winnow train --fresh`"
+            )
+        return report
 
 
 def summarise(

@@ -120,6 +120,8 @@ def retrain(
     ------
     DataError
         If there are too few labelled utterances in a split.
+    RunError
+        If an earlier version scored the champion's classes.
     WorkspaceError
         If another run is at work in the workspace all the time.
     """
@@ -316,5 +318,6 @@ def _compare(project: Project, today: _Today, beaten: str) -> Comparison:
 
 def _champion_run(project: Project, champion: Champion) -> str | None:
     """Give the champion's id, if its folder is there."""
-    there = champion.run is not None and is_complete(project.workspace.runs, champion.run)
-    return champion.run if there else None
+    if champion.run is None or not is_complete(project.workspace.runs, champion.run):
+        return None
+    return load_run(project.workspace.runs, champion.run).id

@@ -19,7 +19,7 @@ class RetrainingConfig:
         unless something else has changed: labels, features or settings.
     metric : str
         What must be better on the test split, one of :data:`pipeline.metrics.METRIC_NAMES`; of
-        models of log odds the accuracy is compared instead.
+        classes the accuracy is compared instead.
     confidence : float
         Share of resampled differences that the interval of the improvement holds, 0 to 1 without
         both; a candidate is promoted if the whole interval is above 0.

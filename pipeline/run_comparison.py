@@ -7,15 +7,15 @@ import numpy as np
 
 from models.errors import ModelError
 from pipeline.bootstrap import Bootstrap, Interval, paired_bootstrap
-from pipeline.category_metrics import category_scoring
 from pipeline.clip_names import clip_names
 from pipeline.dataset import PackedDataset
 from pipeline.errors import DataError, StoreError
 from pipeline.evaluation import labelled
-from pipeline.metrics import SENTIMENT, Score
+from pipeline.metrics import Score
+from pipeline.report import RunReport
 from pipeline.run_folder import load_run
 from pipeline.run_predictions import predict_seeds, read_predictions
-from pipeline.score_totals import Scoring
+from pipeline.run_task import RunTask
 from pipeline.splits import Split
 from pipeline.training_config import Device, choose_device
 
@@ -108,7 +108,7 @@ def compare_runs(
     split : Split
         Of the data set; neither run has learned from its test utterances.
     metric : str
-        One of :data:`pipeline.metrics.METRIC_NAMES`; for log odds it is the accuracy.
+        One of :data:`pipeline.metrics.METRIC_NAMES`; of classes it is the accuracy.
     confidence : float
         Share of resampled improvements in the interval.
     device : {"auto", "cpu", "cuda"}
@@ -122,41 +122,40 @@ def compare_runs(
     Raises
     ------
     DataError
-        If both runs have no test utterance in common.
+        If both runs have no test utterance in common, or do not predict the same.
     RunError
         If a run is not complete.
     """
+    new_run, old_run = (load_run(runs_folder, run) for run in (candidate, champion))
+    task = _common_task(new_run, old_run)
     index = labelled(dataset, split.test).tolist()
     ids = tuple(dataset.ids[position] for position in index)
-    old, champion_from = _champion(runs_folder, champion, dataset, ids, device)
+    old, champion_from = _champion(runs_folder, old_run, dataset, ids, device)
     ids = tuple(name for name in ids if name in old)
     if not ids:
         raise DataError(
             f"champion {champion!r} has predicted none of {len(index)} test utterances and cannot "
             "read their features; promote the candidate with --force, or set another champion"
         )
-    new = _predict(runs_folder, candidate, dataset, ids, device)
-    target = dataset.labels[dataset.positions(ids)].double().cpu().numpy()
-    first, second = (np.array([scores[name] for name in ids]) for scores in (new, old))
-    scoring: Scoring = SENTIMENT
-    if any(_log_odds(runs_folder, run) for run in (candidate, champion)):
-        first, second, target = (1.0 * (values > 0) for values in (first, second, target))
-        scoring, metric = category_scoring(2), "accuracy"
+    new = _predict(runs_folder, new_run, dataset, ids, device)
+    target = task.target(dataset.labels[dataset.positions(ids)].double().cpu().numpy())
+    first, second = (np.array([said[name] for name in ids]) for said in (new, old))
+    metric = "accuracy" if task.classes else metric
     clips = clip_names(ids)
     found = paired_bootstrap(
         first=first,
         second=second,
         target=target,
         clips=clips,
-        scoring=scoring,
+        scoring=task.scoring,
         bootstrap=Bootstrap(level=confidence),
     )[metric]
     sign = -1.0 if metric in _SMALLER_IS_BETTER else 1.0
     ends = sorted((sign * found.interval.low, sign * found.interval.high))
     return Comparison(
         metric=metric,
-        candidate=scoring.score(first, target)[metric],
-        champion=scoring.score(second, target)[metric],
+        candidate=task.scoring.score(first, target)[metric],
+        champion=task.scoring.score(second, target)[metric],
         improvement=sign * found.difference,
         interval=Interval(low=ends[0], high=ends[1]),
         confidence=confidence,
@@ -167,31 +166,53 @@ def compare_runs(
     )
 
 
+def _common_task(candidate: RunReport, champion: RunReport) -> RunTask:
+    """Tell what both predict; how the scores of two classes are read is each run's own affair."""
+    one, other = candidate.task, champion.task
+    if (one.classes, one.numbered) != (other.classes, other.numbered):
+        raise DataError(
+            f"candidate {candidate.id!r} predicts {_words(one)}, champion {champion.id!r} "
+            f"{_words(other)}: they cannot be compared; promote the candidate with --force, or set "
+            "another champion"
+        )
+    return one
+
+
+def _words(task: RunTask) -> str:
+    return f"the classes {', '.join(task.classes)}" if task.classes else "scores"
+
+
 def _predict(
-    runs_folder: Path, run: str, dataset: PackedDataset, ids: tuple[str, ...], device: Device
+    runs_folder: Path,
+    report: RunReport,
+    dataset: PackedDataset,
+    ids: tuple[str, ...],
+    device: Device,
 ) -> dict[str, float]:
-    """Take the mean of a run's seeds, as for new videos."""
-    report = load_run(runs_folder, run)
+    """Take what a run's seeds say together, as for new videos."""
     predictions = predict_seeds(
         folder=runs_folder / report.id,
         seeds=tuple(seed.seed for seed in report.seeds),
         dataset=dataset,
         ids=ids,
         device=choose_device(device),
+        task=report.task,
     )
-    return dict(zip(ids, predictions.mean.tolist(), strict=True))
+    return dict(zip(ids, predictions.together.tolist(), strict=True))
 
 
 def _champion(
-    runs_folder: Path, run: str, dataset: PackedDataset, ids: tuple[str, ...], device: Device
+    runs_folder: Path,
+    report: RunReport,
+    dataset: PackedDataset,
+    ids: tuple[str, ...],
+    device: Device,
 ) -> tuple[dict[str, float], str]:
     try:
-        return _predict(runs_folder, run, dataset, ids, device), TODAY
+        return _predict(runs_folder, report, dataset, ids, device), TODAY
     except (DataError, StoreError, ModelError):
         # its extractors are set differently by now, or its file is of another version
-        stored = read_predictions(runs_folder / run / "predictions.csv", on="test")
-        return dict(zip(stored.ids, stored.by_seed.mean(axis=0).tolist(), strict=True)), STORED
-
-
-def _log_odds(runs_folder: Path, run: str) -> bool:
-    return load_run(runs_folder, run).model_config.get("regression") == "logistic"
+        path, task = runs_folder / report.id / "predictions.csv", report.task
+        stored = read_predictions(path, on="test", classes=task.class_numbers)
+        together = task.together(stored.by_seed, stored.probabilities)
+        return dict(zip(stored.ids, together.tolist(), strict=True)), STORED

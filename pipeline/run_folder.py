@@ -47,7 +47,8 @@ def load_run(runs_folder: Path, run: str = "latest") -> RunReport:
     Raises
     ------
     RunError
-        If there is no such run; the message lists what there is. If the champion's file is damaged.
+        If there is no such run; the message lists what there is. If the champion's file is damaged,
+        or an earlier version scored the run's classes.
     """
     found = sorted(path.parent.name for path in runs_folder.glob("*/report.json"))
     if run == "latest" and (runs_folder / _LATEST).exists():
@@ -59,33 +60,6 @@ def load_run(runs_folder: Path, run: str = "latest") -> RunReport:
             f"no complete run {run!r} in {runs_folder}; there are: {', '.join(found) or 'none'}"
         )
     return RunReport.load(runs_folder / run / "report.json")
-
-
-def load_sentiment_run(runs_folder: Path, run: str = "latest") -> RunReport:
-    """Read the report of a complete run that predicts scores, as videos are given.
-
-    Parameters
-    ----------
-    runs_folder, run
-        As for :func:`load_run`.
-
-    Returns
-    -------
-    RunReport
-        Of a run without classes.
-
-    Raises
-    ------
-    RunError
-        If there is no such run, or it predicts classes.
-    """
-    known = load_run(runs_folder, run)
-    if known.model_config.get("classes"):
-        raise RunError(
-            f"run {known.id} predicts {len(known.model_config['classes'])} classes of another data "
-            "set, not the sentiment of videos; name a run of scores"
-        )
-    return known
 
 
 def is_complete(runs_folder: Path, run: str) -> bool:

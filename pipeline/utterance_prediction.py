@@ -14,7 +14,7 @@ from pipeline.dataset import PackedDataset
 from pipeline.modality_contributions import Coalitions, Floats, shapley_values
 from pipeline.prediction_intervals import conformal_set, seed_interval
 from pipeline.prediction_records import UtterancePrediction
-from pipeline.records import Segment
+from pipeline.records import LABEL_RANGE, Segment
 from pipeline.run_task import RunTask
 
 
@@ -26,8 +26,6 @@ class UtterancePredictor:
     ----------
     task : RunTask
         What the run predicts.
-    label_range : tuple of (float, float)
-        Between which ends the labels of a score lie.
     by_seed : sequence of Coalitions
         What :func:`~pipeline.modality_contributions.predict_coalitions` returns.
     radius : float
@@ -39,7 +37,6 @@ class UtterancePredictor:
     """
 
     task: RunTask
-    label_range: tuple[float, float]
     by_seed: Sequence[Coalitions]
     radius: float
     level: float
@@ -132,7 +129,7 @@ class UtterancePredictor:
         mean = float(by_seed.mean())
         interval = None
         if not self.task.classes and np.isfinite(self.radius):
-            interval = _ends(*np.clip([mean - self.radius, mean + self.radius], *self.label_range))
+            interval = _ends(*np.clip([mean - self.radius, mean + self.radius], *LABEL_RANGE))
         return {
             "prediction": mean,
             "sd": _sd(by_seed),

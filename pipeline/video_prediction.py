@@ -127,7 +127,7 @@ def predict_ingested(
     """
     known = load_run(runs_folder, run)
     folder = runs_folder / known.id
-    task = RunTask.of(known.model_config, classes=known.classes)
+    task = known.task
     residuals = _residuals(folder / "predictions.csv", task)
     segments = project.segments()
     predicted: dict[str, UtterancePrediction] = {}
@@ -136,7 +136,6 @@ def predict_ingested(
     if dataset is not None:
         predictor = UtterancePredictor(
             task=task,
-            label_range=known.label_range,
             by_seed=predict_coalitions(
                 folder=folder,
                 seeds=tuple(seed.seed for seed in known.seeds),

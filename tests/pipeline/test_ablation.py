@@ -157,19 +157,33 @@ def test_a_training_that_diverges_is_a_row(ablate, once, tmp_path):
     assert (found.rows[0].scores, found.utterances) == ({}, 0)
 
 
-def test_two_classes_are_counted_by_their_log_odds(ablate, data, tmp_path):
+@pytest.mark.parametrize(
+    ("settings", "labels", "said"),
+    [
+        ({"regression": "logistic"}, [0.0, 1.0, 1.0], lambda predicted: predicted > 0),
+        ({}, [0.0, 1.0, 1.0], lambda predicted: predicted > 0.5),
+        ({"classes": ["Agree", "Ask for help", "Leave"]}, [0.0, 1.0, 2.0], lambda number: number),
+    ],
+)
+def test_classes_are_scored_as_in_the_runs_reports(ablate, data, tmp_path, settings, labels, said):
     dataset, _ = data
-    labels = torch.where(dataset.labels > 0, 1.0, 0.0)
+    kinds = torch.bucketize(dataset.labels, torch.tensor([-0.5, 0.8]))
     found = ablate(
         tmp_path,
-        dataset=replace(dataset, labels=labels, digest="classes"),
-        settings=SMALL | {"regression": "logistic"},
+        dataset=replace(dataset, labels=torch.tensor(labels)[kinds], digest="classes"),
+        settings=SMALL | settings,
         variants=("full",),
     )
     assert found.metrics == ("accuracy",)
-    scored = read_predictions(tmp_path / found.rows[0].run / "predictions.csv", on="test")
-    assert found.rows[0].scores["accuracy"].mean == pytest.approx(
-        accuracy_score(scored.target, scored.by_seed[0] > 0)
+    (row,) = found.rows
+    report = load_run(tmp_path, row.run)
+    assert row.scores["accuracy"].mean == report.summary["test"]["accuracy"].mean
+    assert row.scores["accuracy"].interval == report.intervals["test"]["accuracy"]
+    scored = read_predictions(
+        tmp_path / row.run / "predictions.csv", on="test", classes=report.task.class_numbers
+    )
+    assert row.scores["accuracy"].mean == pytest.approx(
+        accuracy_score(scored.target, said(scored.by_seed[0]))
     )
 
 

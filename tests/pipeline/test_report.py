@@ -1,10 +1,11 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from pipeline.errors import StoreError
+from pipeline.errors import RunError, StoreError
 from pipeline.metrics import METRIC_NAMES, sentiment_metrics
 from pipeline.report import RunReport, SeedReport, summarise
 
@@ -68,3 +69,16 @@ def test_a_damaged_report_is_named(run, tmp_path):
         path.write_text(text)
         with pytest.raises(StoreError, match=str(path)):
             RunReport.load(path)
+
+
+@pytest.mark.parametrize("group", ["classes", "two_classes"])
+def test_a_run_whose_classes_an_earlier_version_scored_is_refused(run, tmp_path, group):
+    report = run()
+    path = tmp_path / "runs" / report.id / "report.json"
+    replace(report, collection={group: report.collection["nonzero"]}).save(path)
+    told = f"run {report.id}: .* earlier version; delete {path.parent} .*--fresh"
+    with pytest.raises(RunError, match=told):
+        RunReport.load(path)
+    # nor is it taken for complete
+    with pytest.raises(RunError, match=told):
+        run()

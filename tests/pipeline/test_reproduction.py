@@ -1,5 +1,6 @@
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -221,6 +222,17 @@ def test_scores_are_those_of_the_runs(tmp_path):
     assert one.scores["mae"].sd == pytest.approx(np.std(by_seed, ddof=1))
     assert one.scores["mae"].interval == report.intervals["test"]["mae"]
     assert json.loads(reproduction_json(found))["models"][0]["run"] == one.run
+
+
+def test_classes_that_an_earlier_version_scored_are_told(tmp_path):
+    data = write_pickle(tmp_path / "urfunny.pkl", "urfunny")
+    (one,) = run(tmp_path, "urfunny", data, ("concat",), seeds=1)[0].models
+    report = load_run(tmp_path / "runs", one.run)
+    former = replace(report, classes=(), collection={"two_classes": one.scores})
+    former.save(tmp_path / "runs" / one.run / "report.json")
+    found, progress = run(tmp_path, "urfunny", data, ("concat",), seeds=1)
+    assert progress == []
+    assert "its classes were scored by an earlier version" in found.models[0].failure
 
 
 def test_a_model_that_cannot_be_trained_is_a_row(tmp_path):

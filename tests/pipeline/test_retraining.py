@@ -14,7 +14,7 @@ from pipeline.chain import Project
 from pipeline.champion import Champion, set_champion
 from pipeline.clip_names import clip_names
 from pipeline.config import load_config
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, RunError
 from pipeline.frozen_test import frozen_split
 from pipeline.manifest import write_manifest
 from pipeline.records import Clip, Segment
@@ -368,6 +368,22 @@ def test_features_that_the_champion_cannot_read(champion):
     stored = load_run(champion.project.workspace.runs, first).ensemble["test"].mae
     assert done.comparison.champion == pytest.approx(stored, abs=1e-5)
     assert any("cannot read the features of today" in reason for reason in done.reasons)
+
+
+def test_a_champion_of_something_else(champion):
+    runs, first = champion.project.workspace.runs, champion.champion.run
+    report = load_run(runs, first)
+    former = replace(report, collection={"classes": report.collection["nonzero"]})
+    former.save(runs / first / "report.json")
+    with pytest.raises(RunError, match=f"run {first}: its classes were scored by an earlier"):
+        retrain(champion.project)
+    replace(report, classes=("0", "1")).save(runs / first / "report.json")
+    champion.add(3)
+    done = retrain(champion.project)
+    assert (done.outcome, done.champion, done.comparison) == ("refused", first, None)
+    told = f"{done.candidate!r} predicts scores, champion {first!r} the classes 0, 1"
+    assert told in done.reasons[0]
+    assert retrain(champion.project, force=True).champion == done.candidate
 
 
 def test_a_champion_whose_folder_is_gone(champion):

@@ -13,6 +13,7 @@ from pipeline.run_comparison import compare_runs
 from pipeline.run_folder import load_run
 from pipeline.run_predictions import read_predictions
 from pipeline.splits import Split
+from pipeline.training_config import TrainingConfig
 
 
 @pytest.fixture
@@ -123,16 +124,43 @@ def test_unknown_runs(compare):
         compare(candidate="other")
 
 
-def test_two_classes_are_compared_by_accuracy(compare, runs_folder, names):
-    for name in names:
-        report = load_run(runs_folder, name)
-        logistic = report.model_config | {"regression": "logistic"}
-        replace(report, model_config=logistic).save(runs_folder / name / "report.json")
-    found = compare()
+@pytest.mark.parametrize(
+    ("model", "settings", "labels"),
+    [
+        ("concat", {"classes": ["Agree", "Ask for help", "Leave"]}, [0.0, 1.0, 2.0]),
+        ("concat", {}, [0.0, 1.0, 1.0]),
+        ("lf_dnn", {"regression": "logistic"}, [0.0, 1.0, 1.0]),
+    ],
+)
+def test_classes_are_compared_by_the_accuracy_of_the_reports(
+    run, compare, dataset, tmp_path, model, settings, labels
+):
+    kinds = torch.bucketize(dataset.labels, torch.tensor([-0.5, 0.8]))
+    classes = replace(dataset, labels=torch.tensor(labels)[kinds], digest="classes")
+    config = {"width": 4, "fusion_width": 4} if model == "concat" else {}
+    changed = {"dataset": classes, "model_name": model, "model_config": config | settings}
+    rates = (TrainingConfig(max_epochs=n, min_batch=4, device="cpu", seeds=(0, 1)) for n in (1, 2))
+    one, other = (run(training=training, **changed) for training in rates)
+    between = {
+        "runs_folder": tmp_path / "runs", "dataset": classes, "candidate": one.id,
+        "champion": other.id,
+    }  # fmt: skip
+    found = compare(**between)
+    told = [report.ensemble["test"].accuracy for report in (one, other)]
     assert found.metric == "accuracy"
-    scored = [read_predictions(runs_folder / name / "predictions.csv", on="test") for name in names]
-    right = [((s.by_seed.mean(axis=0) > 0) == (s.target > 0)).mean() for s in scored]
-    assert [found.candidate, found.champion] == pytest.approx(right)
+    assert [found.candidate, found.champion] == pytest.approx(told)
+    (tmp_path / "runs" / other.id / "seed-0" / "model.safetensors").write_bytes(b"damaged")
+    stored = compare(**between)
+    assert stored.champion_from == "its stored predictions"
+    assert (stored.champion, stored.interval) == (found.champion, found.interval)
+
+
+def test_runs_that_predict_something_else_are_not_compared(compare, runs_folder, names):
+    report = load_run(runs_folder, names[1])
+    replace(report, classes=("0", "1")).save(runs_folder / report.id / "report.json")
+    told = rf"{names[0]}' predicts scores, champion '{names[1]}' the classes 0, 1: .*--force"
+    with pytest.raises(DataError, match=told):
+        compare()
 
 
 def test_how_many_clips_a_verdict_needs(compare):

@@ -133,8 +133,8 @@ def test_predictions_are_those_of_the_run(trained):
     assert sum(inside) == 11
 
 
-def test_intervals_of_labels_to_1_end_there(trained):
-    """As of CH-SIMS, whose runs have scores of their own."""
+def test_intervals_are_not_cut_where_the_known_labels_happen_to_be_weak(trained):
+    """Its scores are those of CH-SIMS too; the radius is that of labels to 3: more than 1."""
     runs = trained.workspace.runs
     known_run = load_run(runs)
     scores = {"sims": known_run.collection["nonzero"]}
@@ -142,10 +142,10 @@ def test_intervals_of_labels_to_1_end_there(trained):
     replace(known_run, id="sims-0", collection=scores).save(folder / "report.json")
     (video,) = predict_videos(trained, [known(trained)], run="sims-0").videos
     shutil.rmtree(folder)
-    ends = [(said.label_interval.low, said.label_interval.high) for said in video.utterances]
-    assert ends
-    # the radius is that of labels to 3: more than 1
-    assert set(ends) == {(-1.0, 1.0)}
+    assert video.utterances
+    for said in video.utterances:
+        assert -3 <= said.label_interval.low < -1
+        assert 1 < said.label_interval.high <= 3
 
 
 def test_damaged_videos_do_not_keep_others_from_being_predicted(trained, tmp_path):
