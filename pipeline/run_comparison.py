@@ -127,17 +127,17 @@ def compare_runs(
         If a run is not complete.
     """
     new_run, old_run = (load_run(runs_folder, run) for run in (candidate, champion))
-    task = _common_task(new_run, old_run)
+    task, old_task = _tasks(new_run, old_run)
     index = labelled(dataset, split.test).tolist()
     ids = tuple(dataset.ids[position] for position in index)
-    old, champion_from = _champion(runs_folder, old_run, dataset, ids, device)
+    old, champion_from = _champion(runs_folder, old_run, old_task, dataset, ids, device)
     ids = tuple(name for name in ids if name in old)
     if not ids:
         raise DataError(
             f"champion {champion!r} has predicted none of {len(index)} test utterances and cannot "
             "read their features; promote the candidate with --force, or set another champion"
         )
-    new = _predict(runs_folder, new_run, dataset, ids, device)
+    new = _predict(runs_folder, new_run, task, dataset, ids, device)
     target = task.target(dataset.labels[dataset.positions(ids)].double().cpu().numpy())
     first, second = (np.array([said[name] for name in ids]) for said in (new, old))
     metric = "accuracy" if task.classes else metric
@@ -166,16 +166,19 @@ def compare_runs(
     )
 
 
-def _common_task(candidate: RunReport, champion: RunReport) -> RunTask:
-    """Tell what both predict; how the scores of two classes are read is each run's own affair."""
+def _tasks(candidate: RunReport, champion: RunReport) -> tuple[RunTask, RunTask]:
+    """Tell what both are asked for; how the scores of two classes are read is each run's affair."""
     one, other = candidate.task, champion.task
+    if not any(task.numbered or task.log_odds for task in (one, other)):
+        # the same scores: whether all labels are 0 and 1 today is not what a run has learned
+        return one, one
     if (one.classes, one.numbered) != (other.classes, other.numbered):
         raise DataError(
             f"candidate {candidate.id!r} predicts {_words(one)}, champion {champion.id!r} "
             f"{_words(other)}: they cannot be compared; promote the candidate with --force, or set "
             "another champion"
         )
-    return one
+    return one, other
 
 
 def _words(task: RunTask) -> str:
@@ -185,6 +188,7 @@ def _words(task: RunTask) -> str:
 def _predict(
     runs_folder: Path,
     report: RunReport,
+    task: RunTask,
     dataset: PackedDataset,
     ids: tuple[str, ...],
     device: Device,
@@ -196,7 +200,7 @@ def _predict(
         dataset=dataset,
         ids=ids,
         device=choose_device(device),
-        task=report.task,
+        task=task,
     )
     return dict(zip(ids, predictions.together.tolist(), strict=True))
 
@@ -204,15 +208,16 @@ def _predict(
 def _champion(
     runs_folder: Path,
     report: RunReport,
+    task: RunTask,
     dataset: PackedDataset,
     ids: tuple[str, ...],
     device: Device,
 ) -> tuple[dict[str, float], str]:
     try:
-        return _predict(runs_folder, report, dataset, ids, device), TODAY
+        return _predict(runs_folder, report, task, dataset, ids, device), TODAY
     except (DataError, StoreError, ModelError):
         # its extractors are set differently by now, or its file is of another version
-        path, task = runs_folder / report.id / "predictions.csv", report.task
+        path = runs_folder / report.id / "predictions.csv"
         stored = read_predictions(path, on="test", classes=task.class_numbers)
         together = task.together(stored.by_seed, stored.probabilities)
         return dict(zip(stored.ids, together.tolist(), strict=True)), STORED

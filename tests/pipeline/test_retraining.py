@@ -262,7 +262,9 @@ def test_a_champion_of_something_else(champion):
     former.save(runs / first / "report.json")
     with pytest.raises(RunError, match=f"run {first}: its classes were scored by an earlier"):
         retrain(champion.project)
-    replace(report, classes=("0", "1")).save(runs / first / "report.json")
+    config = report.model_config | {"regression": "logistic"}
+    other = replace(report, classes=("0", "1"), model_config=config)
+    other.save(runs / first / "report.json")
     champion.add(3)
     done = retrain(champion.project)
     assert (done.outcome, done.champion, done.comparison) == ("refused", first, None)

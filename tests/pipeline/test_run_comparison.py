@@ -157,7 +157,14 @@ def test_classes_are_compared_by_the_accuracy_of_the_reports(
 
 def test_runs_that_predict_something_else_are_not_compared(compare, runs_folder, names):
     report = load_run(runs_folder, names[1])
+    before = compare()
     replace(report, classes=("0", "1")).save(runs_folder / report.id / "report.json")
+    # labels that were 0 and 1 then, and are not today: scores all the same
+    assert compare() == before
+    config = report.model_config | {"regression": "logistic"}
+    replace(report, classes=("0", "1"), model_config=config).save(
+        runs_folder / report.id / "report.json"
+    )
     told = rf"{names[0]}' predicts scores, champion '{names[1]}' the classes 0, 1: .*--force"
     with pytest.raises(DataError, match=told):
         compare()
