@@ -39,7 +39,7 @@ class ClipJob:
 
         Raises
         ------
-        SourceError
+        SourceError, StoreError
             As :meth:`~pipeline.stored_words.StoredWords.read`.
         """
         return self.words if isinstance(self.words, tuple) else self.words.read()
